@@ -1,0 +1,38 @@
+/**
+ * Every limit of the core, with its unit in its name. Passing one is an error that names it.
+ */
+export const LIMITS = {
+  /** A name of a project, entity, source, group, feature or service. */
+  nameCharsMax: 63,
+  /** An encoded entity key, after percent-encoding. */
+  keyBytesMax: 512,
+  /** One value of a feature. */
+  valueBytesMax: 64 * 1024,
+  /** One encoded row. */
+  rowBytesMax: 256 * 1024,
+  /** Elements of a vector, a list or a map. */
+  elementsMax: 16_384,
+  /** Features of one group. */
+  groupFeaturesMax: 2_000,
+  /** Features of one service. */
+  serviceFeaturesMax: 5_000,
+  /** Entities in one `getMany`. */
+  entitiesPerRequestMax: 10_000,
+  /** Rows in one push. */
+  rowsPerPushMax: 100_000,
+  /** Bytes of one log record. */
+  logRecordBytesMax: 64 * 1024 * 1024,
+  /** Bytes of a definitions file. */
+  definitionsBytesMax: 64 * 1024 * 1024,
+  /** How far a client's or a writer's clock may differ from ours, in microseconds. */
+  clockSkewMaxMicros: 1_000_000,
+  /** A pushed row dated further ahead than this is quarantined unless its source holds it, in microseconds. */
+  futureMaxMicros: 5 * 60 * 1_000_000,
+  /** How far back a request's decision time `at` may lie, in microseconds; further back is `asOf`. */
+  atPastMaxMicros: 60 * 60 * 1_000_000,
+  /** Rows kept in the quarantine of one group version; later ones are counted only. */
+  quarantineRowsMax: 100_000,
+} as const
+
+/** The names and values of the limits. */
+export type Limits = typeof LIMITS
