@@ -14,6 +14,8 @@ import type { DataFile, StagedFile, TableColumn } from './offline-store.ts'
 export interface ComputeEngine extends AsyncDisposable {
   /** The columns of a relation with the engine's own names for their types. */
   describe(relation: Relation): Promise<readonly { readonly name: string; readonly physical: string }[]>
+  /** Least and greatest event time of a source's valid rows; undefined when it has none or no event time. */
+  bounds(source: SourceRelation): Promise<{ readonly first: Instant; readonly last: Instant } | undefined>
   /** Rows of a source in the declared types. A row that does not fit is not in `rows` but in `rejected`. */
   extract(request: ExtractRequest): Promise<Extraction>
   /** Does runs of a scheduled group, in order, as SEMANTICS section 1 says. Nothing is durable until `stage`. */
@@ -37,7 +39,8 @@ export interface SourceRelation {
   readonly relation: Relation
   /** Absent for a reference table. */
   readonly eventTime?: TimeColumn
-  readonly created: Exclude<CreatedTime, 'commit'>
+  /** `{ knownAt }`: every row became known at one instant, as with a table version read as of its commit. */
+  readonly created: Exclude<CreatedTime, 'commit'> | { readonly knownAt: Instant }
 }
 
 /** Progress of a long call: `done` of `total` (in `unit`), as often as something moves. */
@@ -115,6 +118,8 @@ export interface ReplayRequest extends LongCall {
   readonly lookback: number
   /** What the table holds already, at least all rows from the first run's `from` on. */
   readonly existing: readonly DataFile[]
+  /** A restatement: of several runs that make a row of one key and event time only the last one's is appended. */
+  readonly onePerKey?: boolean
 }
 
 /** One run: reads sources known by `asOf` with event time in `[from, end)`. */

@@ -1,10 +1,12 @@
+import { invalid } from '../errors/asof-error.ts'
+
 /**
  * Files by path, as S3 or a folder keeps them. Paths are relative, parts joined by `/`; no part is empty, `.` or `..`.
  *
  * - **put** is atomic: readers see nothing or the whole body, also after a crash, and it is durable when it returns.
  *   With `ifAbsent` exactly one of several callers wins; the others get `false`. This is the step that a Delta commit
  *   rests on.
- * - **get** answers undefined for a miss.
+ * - **get** answers undefined for a miss. Of a range, `to` is exclusive, and what lies beyond the end is left out.
  * - **list** gives what is directly or further below `prefix`, in byte order of path, strictly after `after`; files
  *   being written do not show.
  * - **delete** of what is not there changes nothing.
@@ -32,3 +34,29 @@ export interface ObjectEntry {
   /** Last change, in milliseconds since 1970. */
   readonly modifiedMs: number
 }
+
+/**
+ * Checks a path of an object store: relative, of parts that are not empty, `.` or `..`, without NUL, lone surrogates or a name
+ * that a store uses for files being written.
+ *
+ * @throws {AsofError} `invalid_path`
+ * @example
+ * ```ts
+ * checkObjectPath('flights/_delta_log/00000000000000000000.json')
+ * ```
+ */
+export function checkObjectPath(path: string): string {
+  const parts = path.split('/')
+  const bad = parts.some(
+    (part) => part === '' || part === '.' || part === '..' || part.startsWith(TEMPORARY_PREFIX),
+  )
+  if (bad || path.includes('\0') || !path.isWellFormed()) {
+    throw invalid('invalid_path', 'a path is relative, of parts joined by / that are not empty, . or ..', {
+      path: path.slice(0, 200),
+    })
+  }
+  return path
+}
+
+/** How names of files that a store is still writing begin; no object may be called so. */
+export const TEMPORARY_PREFIX = '.asof-tmp-'

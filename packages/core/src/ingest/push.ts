@@ -1,0 +1,184 @@
+import { invalid } from '../errors/asof-error.ts'
+import { instant, parseInstant, type Instant } from '../clock/instant.ts'
+import { LIMITS } from '../limits/limits.ts'
+import { encodeRow } from '../codec/row-codec.ts'
+import { decodeStamp } from '../codec/stamp.ts'
+import { checkKey, checkValue } from '../model/check-value.ts'
+import { groupId } from '../model/definition.ts'
+import { valueFromJson, valueToJson } from '../model/value-json.ts'
+import type { JsonValue } from '../model/feature-type.ts'
+import type { Value } from '../model/value.ts'
+import type { RejectedRow } from '../ports/compute-engine.ts'
+import type { EventLog } from '../ports/event-log.ts'
+import type { OnlineStore } from '../ports/online-store.ts'
+import type { GroupPlan } from './group-plan.ts'
+import { TABLE_COLUMNS } from './group-table.ts'
+import { encodeLogBody } from './log-record.ts'
+import type { Quarantine } from './quarantine.ts'
+
+/**
+ * A row to push: the entity's keys, `event_timestamp` (an instant, or RFC 3339 text), every feature (null is a value),
+ * or `_deleted: true` and no feature for a tombstone.
+ */
+export type PushRow = Readonly<Record<string, unknown>>
+
+/** Names a push, so that a repeat is answered as a duplicate. Made by the client. */
+export interface PushName {
+  readonly producer: string
+  /** Whole, rising per producer. */
+  readonly sequence: number
+}
+
+/** What became of a push. */
+export interface PushResult {
+  /** The same `(producer, sequence)`, or a later one, was appended before; nothing was done. */
+  readonly duplicate: boolean
+  readonly accepted: number
+  /** Rows refused because they are dated too far ahead. */
+  readonly quarantined: number
+  readonly position: number
+  /** Instant of append: the created time of the rows. */
+  readonly at: Instant
+}
+
+/** Rows checked against their group and encoded. */
+interface CheckedRow {
+  readonly e: Instant
+  readonly entityKey: string
+  readonly row: Uint8Array
+  readonly json: () => string
+}
+
+/**
+ * Appends whole rows of one group version to the log: all of them, or none.
+ *
+ * @throws {AsofError} `invalid` with the path of the row and column; nothing was appended
+ */
+export async function pushRows(
+  parts: { readonly log: EventLog; readonly quarantine: Quarantine },
+  plan: GroupPlan,
+  rows: readonly PushRow[],
+  name: PushName,
+  options: { readonly hold: boolean; readonly json?: boolean },
+): Promise<PushResult> {
+  if (rows.length === 0) throw invalid('empty_push', 'a push needs a row')
+  if (rows.length > LIMITS.rowsPerPushMax) {
+    throw invalid('push_too_large', 'too many rows in one push; split it', { rowsPerPushMax: LIMITS.rowsPerPushMax })
+  }
+  if (name.producer.startsWith('asof:')) {
+    throw invalid('invalid_producer', 'producers that begin with asof: are its own', { producer: name.producer })
+  }
+  if (!Number.isSafeInteger(name.sequence)) {
+    throw invalid('invalid_sequence', 'a sequence is a whole number that rises with each push', {
+      sequence: name.sequence,
+    })
+  }
+  const checked = rows.map((row, index) => checkRow(plan, row, `rows[${index}]`, options.json === true))
+  const latest = parts.log.now() + LIMITS.futureMaxMicros
+  const [ahead, accepted] = [checked.filter((row) => row.e > latest && !options.hold), [] as CheckedRow[]]
+  for (const row of checked) if (row.e <= latest || options.hold) accepted.push(row)
+  const { definition } = plan.group
+  const rejected = ahead.map(
+    (row): RejectedRow => ({ reason: 'future', column: TABLE_COLUMNS.eventTime, row: row.json() }),
+  )
+  // Before the append: if this process dies in between, the repeat of the push finds them there.
+  await parts.quarantine.add(groupId(definition), rejected, parts.log.now())
+  const body = encodeLogBody({
+    kind: 'rows',
+    project: plan.project,
+    group: definition.name,
+    version: definition.version,
+    rows: accepted,
+  })
+  if (body.length > LIMITS.logRecordBytesMax) {
+    throw invalid('push_too_large', 'too many bytes in one push; split it', { logRecordBytesMax: LIMITS.logRecordBytesMax })
+  }
+  const [appended] = await parts.log.append([{ ...name, span: Math.max(1, accepted.length), body }])
+  const { duplicate, position, at } = appended!
+  return { duplicate, accepted: duplicate ? 0 : accepted.length, quarantined: duplicate ? 0 : ahead.length, position, at }
+}
+
+/** How many rows of a push are older than what is stored under their keys: kept for history, not served. */
+export async function countSuperseded(
+  online: OnlineStore,
+  plan: GroupPlan,
+  rows: readonly PushRow[],
+  pushed: PushResult,
+): Promise<number> {
+  const keys = rows.map((row) => plan.entityKey(checkKey(plan.group.entity.keys, row)))
+  const stored = await online.read(
+    keys.map((key) => ({ table: plan.onlineTable, key: plan.onlineKey(key) })),
+  )
+  return stored.filter((bytes, index) => {
+    if (bytes === undefined) return false
+    const { s } = decodeStamp(bytes)
+    return s !== pushed.position + index
+  }).length
+}
+
+function checkRow(plan: GroupPlan, row: PushRow, path: string, json: boolean): CheckedRow {
+  const { definition, entity } = plan.group
+  const known = new Set<string>([
+    ...entity.keys.map((key) => key.name),
+    ...definition.features.map((feature) => feature.name),
+    TABLE_COLUMNS.eventTime,
+    '_deleted',
+  ])
+  const unknown = Object.keys(row).filter((column) => !known.has(column))
+  if (unknown.length > 0) {
+    throw invalid('unknown_column', 'the group does not declare this column', { path, column: unknown[0]! })
+  }
+  const deleted = row['_deleted'] === true
+  const absent = definition.features.filter((feature) => !Object.hasOwn(row, feature.name))
+  if (!deleted && absent.length > 0) {
+    throw invalid('partial_row', 'a row needs every feature; write null where there is no value', {
+      path,
+      absent: absent.map((feature) => feature.name).join(', '),
+    })
+  }
+  if (deleted && absent.length < definition.features.length) {
+    throw invalid('invalid_tombstone', 'a tombstone has no features', { path })
+  }
+  const read = (type: Parameters<typeof checkValue>[0], value: unknown, at: string): Value | null =>
+    json ? valueFromJson(type, value as JsonValue, at) : checkValue(type, value, at)
+  const key = checkKey(
+    entity.keys,
+    json
+      ? Object.fromEntries(entity.keys.map(({ name, type }) => [name, read(type, row[name] ?? null, `${path}.${name}`)]))
+      : row,
+    path,
+  )
+  const missing = entity.keys.find((_, part) => key[part] === null)
+  if (missing !== undefined) {
+    throw invalid('null_key', 'a row needs every part of its key', { path, column: missing.name })
+  }
+  const e = checkEventTime(row[TABLE_COLUMNS.eventTime], path)
+  const values = definition.features.map(({ name, type }) => read(type, row[name] ?? null, `${path}.${name}`))
+  const stamp = { e, c: e, s: 0 }
+  return {
+    e,
+    entityKey: plan.entityKey(key),
+    row: encodeRow(plan.layout, stamp, deleted ? 'deleted' : values),
+    json: () =>
+      JSON.stringify({
+        ...Object.fromEntries(entity.keys.map(({ name, type }, part) => [name, valueToJson(type, key[part]!)])),
+        [TABLE_COLUMNS.eventTime]: e,
+        ...(deleted
+          ? { _deleted: true }
+          : Object.fromEntries(
+              definition.features.map(({ name, type }, part) => [name, valueToJson(type, values[part] ?? null)]),
+            )),
+      }),
+  }
+}
+
+function checkEventTime(value: unknown, path: string): Instant {
+  const at = `${path}.${TABLE_COLUMNS.eventTime}`
+  try {
+    if (typeof value === 'string') return parseInstant(value)
+    if (typeof value === 'number') return instant(value)
+  } catch (error) {
+    throw invalid('invalid_event_time', (error as Error).message, { path: at })
+  }
+  throw invalid('invalid_event_time', 'an event time is an instant in microseconds or RFC 3339 text', { path: at })
+}

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { propertyRuns } from '../../../testing/src/property-runs.ts'
+import { MICROS, parseInstant, type Instant } from '../clock/instant.ts'
+import { dueRuns, isBackfill, lastRunOf, nextRun, restatedRuns, runsOf, type Schedule } from './schedule.ts'
+
+const hourly: Schedule = {
+  every: MICROS.hour,
+  delay: 5 * MICROS.minute,
+  runtime: MICROS.minute,
+  lookback: MICROS.day,
+}
+const at = parseInstant
+
+/** Schedules with odd lengths, and instants over the whole range, many of them just beside an interval's edge. */
+const schedules = fc.record({
+  every: fc.oneof(
+    fc.constantFrom(1, 7, 1_000_000, MICROS.hour, MICROS.day),
+    fc.integer({ min: 1, max: 1e10 }),
+  ),
+  delay: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 1e11 })),
+  runtime: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 1e10 })),
+  lookback: fc.oneof(fc.constantFrom(0, MICROS.day), fc.integer({ min: 0, max: 1e11 })),
+})
+const around = fc.oneof(
+  fc.integer({ min: -2_000_000, max: 2_000_000 }),
+  fc.integer({ min: -2_208_988_800_000_000, max: 7_258_118_399_999_999 }),
+) as fc.Arbitrary<Instant>
+
+test('intervals are aligned to the epoch, also before it', () => {
+  const runs = runsOf(hourly, at('1969-12-31T22:30:00Z'), at('1970-01-01T00:00:00.000001Z'))
+  assert.deepEqual(
+    runs.map((run) => [run.from, run.end, run.at, run.asOf, run.created]),
+    ['1969-12-31T23:00:00Z', '1970-01-01T00:00:00Z', '1970-01-01T01:00:00Z'].map((end) => [
+      at(end) - 25 * MICROS.hour,
+      at(end),
+      at(end) + 5 * MICROS.minute,
+      at(end) + 5 * MICROS.minute,
+      at(end) + 6 * MICROS.minute,
+    ]),
+  )
+  assert.deepEqual(runsOf(hourly, at('1969-12-31T22:00:00Z'), at('1969-12-31T22:00:00Z')), [])
+  assert.equal(nextRun(hourly, at('1969-12-31T22:05:00Z')), at('1969-12-31T23:05:00Z'))
+})
+
+test('a run covers its interval, and runs follow each other without gap or overlap', () => {
+  fc.assert(
+    fc.property(
+      schedules,
+      around,
+      fc.integer({ min: 0, max: 20 }),
+      fc.nat(),
+      (schedule, from, count, more) => {
+        const to = (from + schedule.every * count + (more % schedule.every)) as Instant
+        const runs = runsOf(schedule, from, to)
+        if (to === from) return assert.equal(runs.length, 0)
+        assert.ok(runs[0]!.end - schedule.every <= from && from < runs[0]!.end)
+        assert.ok(runs.at(-1)!.end - schedule.every < to && to <= runs.at(-1)!.end)
+        for (const [n, run] of runs.entries()) {
+          assert.equal(Math.abs(run.end % schedule.every), 0)
+          assert.equal(run.at, run.end + schedule.delay)
+          assert.equal(run.from, run.end - schedule.every - schedule.lookback)
+          assert.equal(run.created, run.at + schedule.runtime)
+          if (n > 0) assert.equal(run.at, nextRun(schedule, runs[n - 1]!.at))
+        }
+      },
+    ),
+    propertyRuns(),
+  )
+})
+
+test('runs are due once, in order, however the time is cut up', () => {
+  fc.assert(
+    fc.property(
+      schedules,
+      around,
+      fc.array(fc.integer({ min: 0, max: 30 }), { maxLength: 6 }),
+      fc.integer({ min: 0, max: 50 }),
+      (schedule, startAt, steps, applied) => {
+        const firstApplied = (startAt + schedule.delay + (schedule.every * applied) / 2) as Instant
+        let now = (startAt + schedule.delay) as Instant
+        let recordedThrough: Instant | undefined
+        const seen: Instant[] = []
+        for (const step of steps) {
+          now = (now + Math.floor((schedule.every * step) / 3)) as Instant
+          for (const run of dueRuns({ schedule, recordedThrough, startAt, now, firstApplied, limit: 3 })) {
+            assert.ok(run.at <= now)
+            assert.equal(run.asOf, run.at)
+            assert.equal(run.created, isBackfill(run.at, firstApplied) ? run.at + schedule.runtime : now)
+            seen.push(run.at)
+            recordedThrough = run.at
+          }
+        }
+        const rest = dueRuns({ schedule, recordedThrough, startAt, now, firstApplied })
+        const whole = dueRuns({ schedule, recordedThrough: undefined, startAt, now, firstApplied })
+        assert.deepEqual(
+          [...seen, ...rest.map((run) => run.at)],
+          whole.map((run) => run.at),
+        )
+        assert.ok(nextRun(schedule, whole.at(-1)?.at ?? now) > now)
+        if (whole.length > 0) assert.ok(whole[0]!.end - schedule.every <= startAt && startAt < whole[0]!.end)
+      },
+    ),
+    propertyRuns(),
+  )
+})
+
+test('the last run that reads an event is the greatest whose window holds it', () => {
+  fc.assert(
+    fc.property(schedules, around, (schedule, e) => {
+      const last = lastRunOf(schedule, e)
+      const [run, next] = runsOf(
+        schedule,
+        (last - schedule.delay - schedule.every) as Instant,
+        (last - schedule.delay + 1) as Instant,
+      )
+      assert.ok(run!.at === last && run!.from <= e && e < run!.end)
+      assert.ok(next!.from > e)
+    }),
+    propertyRuns(),
+  )
+})
+
+test('a restatement does recorded runs again, as known now', () => {
+  const now = at('2001-02-01T00:00:00Z')
+  const runs = restatedRuns({
+    schedule: hourly,
+    from: at('2001-01-01T00:30:00Z'),
+    to: at('2001-01-01T09:00:00Z'),
+    recordedThrough: at('2001-01-01T03:05:00Z'),
+    now,
+  })
+  assert.deepEqual(
+    runs.map((run) => [run.at, run.asOf, run.created]),
+    [1, 2, 3].map((hour) => [at(`2001-01-01T0${hour}:05:00Z`), now, now]),
+  )
+})
+
+test('a schedule without length is refused', () => {
+  for (const wrong of [{ every: 0 }, { every: 0.5 }, { delay: -1 }, { lookback: Number.NaN }]) {
+    assert.throws(() => runsOf({ ...hourly, ...wrong }, 0 as Instant, 1 as Instant), {
+      code: 'invalid_schedule',
+    })
+  }
+})

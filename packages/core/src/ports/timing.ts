@@ -1,0 +1,5 @@
+/** Waiting, as an ambient part: core itself has no timers. */
+export interface Timing {
+  /** Resolves after so many milliseconds, or at once when the signal is aborted. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+}
