@@ -1,1 +1,1 @@
-export {}
+export * from './disk-object-store.ts'
