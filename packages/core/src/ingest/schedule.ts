@@ -16,8 +16,8 @@ export interface Schedule {
   readonly lookback: number
 }
 
-/** Runs that one call plans at most; ask again when these are recorded. */
-export const RUNS_PER_CALL_MAX = 100_000
+/** Runs that {@link dueRuns} answers at most; ask again when these are recorded. */
+export const DUE_RUNS_MAX = 100_000
 
 /**
  * The runs of all intervals that overlap `[from, to)`, in order, as backfills: known at `R`, created at `R + runtime`.
@@ -31,14 +31,16 @@ export const RUNS_PER_CALL_MAX = 100_000
  * // two runs, at 1970-01-01T00:00:00Z and at 01:00:00Z
  * ```
  */
-export function runsOf(schedule: Schedule, from: Instant, to: Instant, limit = RUNS_PER_CALL_MAX): Run[] {
+export function runsOf(
+  schedule: Schedule,
+  from: Instant,
+  to: Instant,
+  limit = Number.POSITIVE_INFINITY,
+): Run[] {
   checkSchedule(schedule)
   const runs: Run[] = []
-  for (
-    let start = intervalStart(schedule, from);
-    start < to && runs.length < limit;
-    start += schedule.every
-  ) {
+  let start: number = intervalStart(schedule, from)
+  for (; start < to && runs.length < limit; start += schedule.every) {
     const end = start + schedule.every
     const at = (end + schedule.delay) as Instant
     runs.push({
@@ -53,52 +55,37 @@ export function runsOf(schedule: Schedule, from: Instant, to: Instant, limit = R
 }
 
 /**
- * The runs to do now: those after the last one recorded (or, for a group without any, from the interval that holds
- * `startAt`) whose instant is not after `now`. A live run carries `now` as its created time until the append stamps
- * the clock.
- *
- * @throws {AsofError} `invalid_schedule`
+ * What decides which runs are due: where the last call ended, or where history begins, and the clock.
  */
-export function dueRuns(state: {
+export type DueState = {
   readonly schedule: Schedule
-  /** Instant of the last run recorded; undefined when there is none. */
-  readonly recordedThrough: Instant | undefined
-  /** Event time from which on the group has history. */
-  readonly startAt: Instant
   readonly now: Instant
   /** When the group version was first applied. */
   readonly firstApplied: Instant
-  /** At most so many, the earliest ones. */
+  /** At most so many runs, the earliest ones; {@link DUE_RUNS_MAX} by default. */
   readonly limit?: number
-}): Run[] {
-  const { schedule, recordedThrough, now, firstApplied } = state
-  checkSchedule(schedule)
-  const from = recordedThrough === undefined ? state.startAt : ((recordedThrough - schedule.delay) as Instant)
-  // The intervals that have ended, with their delay, by now are those that begin before this one.
-  const to = intervalStart(schedule, (now - schedule.delay) as Instant)
-  return runsOf(schedule, from, to, state.limit).map((run) =>
-    isBackfill(run.at, firstApplied) ? run : { ...run, created: now },
-  )
-}
+} & (
+  | { /** Instant of the last run recorded. */ readonly recordedThrough: Instant }
+  | {
+      /** Event time from which on the group has history; its interval is the first. */ readonly startAt: Instant
+    }
+)
 
 /**
- * The recorded runs of all intervals that overlap `[from, to)`, to be done again as known `now`: the one way to do a
- * run twice.
+ * The runs to do now, in order: those whose instant is after the last one recorded and not after `now`. A live run
+ * carries `now` as its created time until the append stamps the clock.
  *
  * @throws {AsofError} `invalid_schedule`
  */
-export function restatedRuns(state: {
-  readonly schedule: Schedule
-  readonly from: Instant
-  readonly to: Instant
-  readonly recordedThrough: Instant
-  readonly now: Instant
-  /** At most so many, the earliest ones. */
-  readonly limit?: number
-}): Run[] {
-  const { schedule, from, recordedThrough, now } = state
-  const to = Math.min(state.to, recordedThrough - schedule.delay) as Instant
-  return runsOf(schedule, from, to, state.limit).map((run) => ({ ...run, asOf: now, created: now }))
+export function dueRuns(state: DueState): Run[] {
+  const { schedule, now, firstApplied, limit = DUE_RUNS_MAX } = state
+  checkSchedule(schedule)
+  const from = 'startAt' in state ? state.startAt : ((state.recordedThrough - schedule.delay) as Instant)
+  // The intervals that have ended, with their delay, by now are those that begin before this one.
+  const to = intervalStart(schedule, (now - schedule.delay) as Instant)
+  return runsOf(schedule, from, to, limit).map((run) =>
+    isBackfill(run.at, firstApplied) ? run : { ...run, created: now },
+  )
 }
 
 /** The first run instant after an instant: after a run, the next one. */
@@ -114,17 +101,9 @@ export function isBackfill(at: Instant, firstApplied: Instant): boolean {
   return at <= firstApplied
 }
 
-/** The last run that reads events of time `e`; what becomes known after it comes too late for every run. */
-export function lastRunOf(schedule: Schedule, e: Instant): Instant {
-  checkSchedule(schedule)
-  const start = intervalStart(schedule, (e + schedule.lookback) as Instant)
-  return (start + schedule.every + schedule.delay) as Instant
-}
-
 /** The beginning of the interval that holds an instant; `%` is exact, a quotient of doubles need not be. */
-function intervalStart(schedule: Schedule, at: Instant): number {
-  const { every } = schedule
-  return at - (((at % every) + every) % every)
+function intervalStart({ every }: Schedule, at: Instant): Instant {
+  return (at - (((at % every) + every) % every)) as Instant
 }
 
 function checkSchedule(schedule: Schedule): void {
