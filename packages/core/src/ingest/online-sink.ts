@@ -88,7 +88,7 @@ export class OnlineSink {
       }
       const plan = await this.#parts.groupPlan(held.name)
       if (plan !== undefined) due.set(plan, [...(due.get(plan) ?? []), held.arrival])
-      done.push(row.key.slice())
+      done.push(row.key)
     }
     for (const [plan, arrivals] of due) await this.#settle(plan, arrivals, now)
     if (done.length > 0) await online.remove(HELD_TABLE, done)
@@ -112,7 +112,7 @@ export class OnlineSink {
       ofKey = []
     }
     for await (const row of online.scan(plan.recentTable)) {
-      const recent = row.key.slice()
+      const recent = row.key
       const keyBytes = recent.indexOf(0)
       if (ofKey.length > 0 && Buffer.compare(ofKey[0]!.subarray(0, keyBytes + 1), recent.subarray(0, keyBytes + 1)) !== 0) {
         await settleKey()
@@ -188,7 +188,7 @@ export class OnlineSink {
       const key = keys[index]!
       const main = stored[index++]
       const all: Pick<Arrival, 'e' | 'c' | 's' | 'row'>[] = [...rows]
-      if (main !== undefined) all.push({ ...decodeStamp(main), row: main.slice() })
+      if (main !== undefined) all.push({ ...decodeStamp(main), row: main })
       all.sort((a, b) => compareStamps(b, a))
       newest.push(onlineRow(key, all[0]!.row))
       const needed = neededStamps(all, plan, now)

@@ -6,7 +6,7 @@ import { decodeStamp } from '../codec/stamp.ts'
 import { checkKey, checkValue } from '../model/check-value.ts'
 import { groupId } from '../model/definition.ts'
 import { valueFromJson, valueToJson } from '../model/value-json.ts'
-import type { JsonValue } from '../model/feature-type.ts'
+import type { JsonValue, KeyType } from '../model/feature-type.ts'
 import type { Value } from '../model/value.ts'
 import type { RejectedRow } from '../ports/compute-engine.ts'
 import type { EventLog } from '../ports/event-log.ts'
@@ -105,7 +105,7 @@ export async function countSuperseded(
   rows: readonly PushRow[],
   pushed: PushResult,
 ): Promise<number> {
-  const keys = rows.map((row) => plan.entityKey(checkKey(plan.group.entity.keys, row)))
+  const keys = rows.map((row) => plan.entityKey(checkKey(plan.group.entity.keys, keyOf(plan, row, (_, value) => value, 'rows'))))
   const stored = await online.read(
     keys.map((key) => ({ table: plan.onlineTable, key: plan.onlineKey(key) })),
   )
@@ -141,13 +141,7 @@ function checkRow(plan: GroupPlan, row: PushRow, path: string, json: boolean): C
   }
   const read = (type: Parameters<typeof checkValue>[0], value: unknown, at: string): Value | null =>
     json ? valueFromJson(type, value as JsonValue, at) : checkValue(type, value, at)
-  const key = checkKey(
-    entity.keys,
-    json
-      ? Object.fromEntries(entity.keys.map(({ name, type }) => [name, read(type, row[name] ?? null, `${path}.${name}`)]))
-      : row,
-    path,
-  )
+  const key = checkKey(entity.keys, keyOf(plan, row, (type, value, at) => (json ? read(type, value, at) : value), path), path)
   const missing = entity.keys.find((_, part) => key[part] === null)
   if (missing !== undefined) {
     throw invalid('null_key', 'a row needs every part of its key', { path, column: missing.name })
@@ -170,6 +164,17 @@ function checkRow(plan: GroupPlan, row: PushRow, path: string, json: boolean): C
             )),
       }),
   }
+}
+
+/** The row's key columns alone; one that is not there stays away, so that the check can name it. */
+function keyOf(
+  plan: GroupPlan,
+  row: PushRow,
+  read: (type: KeyType, value: unknown, path: string) => unknown,
+  path: string,
+): Record<string, unknown> {
+  const named = plan.group.entity.keys.filter(({ name }) => Object.hasOwn(row, name))
+  return Object.fromEntries(named.map(({ name, type }) => [name, read(type, row[name], `${path}.${name}`)]))
 }
 
 function checkEventTime(value: unknown, path: string): Instant {

@@ -5,7 +5,7 @@
  *   byte; an equal or smaller stamp changes nothing. So writing again, or in another order, ends in the same state.
  *   A call is durable when it returns; rows of one call need not become visible together, but each row does whole.
  * - **read** answers in the order asked, one round trip a call, undefined for a miss; the same request twice is
- *   answered twice. A returned array is only valid until the next call on the store: copy what you keep.
+ *   answered twice. The returned arrays are the caller's: no later call changes them.
  * - **scan** walks keys in byte order, from `from` (inclusive) to `to` (exclusive), over a state no older than the call.
  * - **remove** takes keys out whatever their stamp; an unknown key changes nothing.
  *
