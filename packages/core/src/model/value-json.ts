@@ -54,7 +54,7 @@ export function valueToJson(type: FeatureType, value: Value | null): JsonValue {
       return json
     }
     case 'int64':
-      return String(value)
+      return (value as bigint).toString()
     case 'float32':
     case 'float64':
       return floatToJson(value as number)
