@@ -1,5 +1,5 @@
 import { AsofError, invalid, isAsofError } from '../errors/asof-error.ts'
-import { formatInstant, MICROS, type Instant } from '../clock/instant.ts'
+import { MICROS, type Instant } from '../clock/instant.ts'
 import { durationMicros } from '../clock/duration.ts'
 import type { Snapshot } from '../apply/snapshot.ts'
 import { groupId } from '../model/definition.ts'
@@ -446,9 +446,4 @@ export async function backfilledBefore(log: EventLog, plan: GroupPlan): Promise<
   }
   const next = recorded + scheduleOf(plan).every
   return next <= plan.group.firstApplied ? ((next - 1) as Instant) : undefined
-}
-
-/** For messages about a schedule. */
-export function describeThrough(through: Instant | undefined): string {
-  return through === undefined ? 'no run yet' : `runs through ${formatInstant(through)}`
 }

@@ -78,8 +78,17 @@ export class Sinks {
 
   /** The instant up to which everything appended is in the tables. */
   async offlineThrough(): Promise<Instant> {
+    return await this.#through(OFFLINE)
+  }
+
+  /** The instant up to which everything appended is in the online store. */
+  async onlineThrough(): Promise<Instant> {
+    return await this.#through(ONLINE)
+  }
+
+  async #through(follower: string): Promise<Instant> {
     const { log } = this.#parts
-    const position = await log.position(OFFLINE)
+    const position = await log.position(follower)
     // The clock is read first: what is appended after it is later than it.
     const now = log.now()
     const [next] = await log.read(position, 1)

@@ -1,5 +1,6 @@
 import { AsofError, invalid } from '../errors/asof-error.ts'
 import { formatInstant, type Instant } from '../clock/instant.ts'
+import { rowView, type FieldReader } from '../codec/row-layout.ts'
 import { decodeStamp } from '../codec/stamp.ts'
 import { recentRange } from '../ingest/online-sink.ts'
 import { LIMITS } from '../limits/limits.ts'
@@ -14,7 +15,7 @@ import type { OnlineRead, OnlineStore } from '../ports/online-store.ts'
 import type { Timing } from '../ports/timing.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { FeatureVector, FLAG } from './feature-vector.ts'
-import type { ServicePlan, SlotPlan } from './service-plan.ts'
+import type { CallPlan, ServicePlan, SlotPlan } from './service-plan.ts'
 
 /** What a request may say beside its keys. */
 export interface LookUpOptions {
@@ -50,11 +51,18 @@ export interface LookUpParts {
 export interface Found {
   /** Code of `STATUSES`: present, not_found, expired or error. */
   readonly status: number
-  /** The row that answers, or that has expired. */
-  readonly row: Uint8Array | undefined
+  /** The row that answers, with the readers of its features; absent unless the status is present. */
+  readonly row: StoredRow | undefined
   readonly e: number
   readonly c: number
   readonly nullKey: boolean
+}
+
+/** The bytes of a row, checked to be whole, and how its features are read. */
+export interface StoredRow {
+  readonly bytes: Uint8Array
+  readonly view: DataView
+  readonly readers: readonly FieldReader[]
 }
 
 /** Nothing is stored, or nothing visible. */
@@ -151,21 +159,19 @@ export function assemble(
   const flags = new Uint8Array(outputs.length)
   const eventTimes = new Float64Array(outputs.length)
   const values: (Value | null)[] = []
-  const calls = plan.calls.map((_, call) => callOnDemand(plan, call, found, request, at))
+  const calls = plan.calls.map((call) => callOnDemand(call, found, request, at))
   for (let index = 0; index < outputs.length; index++) {
     const output = outputs[index]!
     let value: Value | null | undefined
     if (output.call >= 0) {
-      const call = calls[output.call]!
-      statuses[index] = call.statuses[output.feature]!
       eventTimes[index] = Number.NaN
-      value = call.values[output.feature]!
+      value = calls[output.call]![output.feature]
     } else {
       const slot = found[output.slot]!
       const { freshness } = plan.slots[output.slot]!
       statuses[index] = slot.status
-      eventTimes[index] = slot.status === STATUS_CODE.present ? slot.e : Number.NaN
-      value = slot.status === STATUS_CODE.present ? storedValue(plan, output.slot, output.feature, slot.row!) : null
+      eventTimes[index] = slot.e
+      value = slot.row === undefined ? null : storedValue(slot.row, output.feature)
       if (slot.nullKey) flags[index]! |= FLAG.null_key
       if (completeThrough !== undefined && freshness !== undefined) {
         const known = Math.max(Number.isNaN(slot.c) ? Number.NEGATIVE_INFINITY : slot.c, completeThrough[output.slot]!)
@@ -196,51 +202,29 @@ export function assemble(
 }
 
 /** A stored feature; undefined when its bytes cannot be read. */
-function storedValue(plan: ServicePlan, slot: number, feature: number, row: Uint8Array): Value | null | undefined {
+function storedValue(row: StoredRow, feature: number): Value | null | undefined {
   try {
-    return plan.slots[slot]!.plan.reader.value(row, feature)
+    return row.readers[feature]!(row.bytes, row.view)
   } catch {
     return undefined
   }
 }
 
 function callOnDemand(
-  plan: ServicePlan,
-  index: number,
+  { shape, compute, defaults }: CallPlan,
   found: readonly Found[],
   request: readonly (Value | null)[],
   at: Instant,
-): { readonly values: readonly (Value | null)[]; readonly statuses: Uint8Array } {
-  const { shape, compute, defaults } = plan.calls[index]!
-  const inputs: Record<string, Value | number | null> = Object.create(null) as Record<string, never>
-  let failed = false
-  shape.inputs.forEach((input, place) => {
-    if (input.from === 'request') {
-      inputs[input.name] = present(input.type, request[input.field]!)
-      return
-    }
+): readonly (Value | null | undefined)[] {
+  const inputs = shape.inputs.map((input, place): Value | null | undefined => {
+    if (input.from === 'request') return presentValue(input.type, request[input.field]!)
     const slot = found[input.slot]!
-    const isPresent = slot.status === STATUS_CODE.present
-    failed ||= slot.status === STATUS_CODE.error
-    if (input.from === 'event-time') {
-      inputs[input.name] = isPresent ? slot.e : null
-      return
-    }
-    const value = isPresent
-      ? storedValue(plan, input.slot, input.feature, slot.row!)
-      : (defaults[place] ?? null)
-    inputs[input.name] = value === undefined ? fail() : present(input.type, value)
+    if (slot.status === STATUS_CODE.error) return undefined
+    if (input.from === 'event-time') return slot.row === undefined ? null : slot.e
+    const value = slot.row === undefined ? (defaults[place] ?? null) : storedValue(slot.row, input.feature)
+    return value === undefined ? undefined : presentValue(input.type, value)
   })
-  return evaluateOnDemand(shape.definition, compute, failed ? undefined : inputs, at)
-
-  function present(type: Parameters<typeof presentValue>[0], value: Value | null): Value | null {
-    const shown = presentValue(type, value)
-    return shown === undefined ? fail() : shown
-  }
-  function fail(): null {
-    failed = true
-    return null
-  }
+  return evaluateOnDemand(shape.definition, compute, inputs, at)
 }
 
 async function answer(
@@ -250,10 +234,9 @@ async function answer(
   read: OnlineRead,
   at: Instant,
 ): Promise<Found> {
-  const { rule, recentTable, reader } = slot.plan
+  const { rule, recentTable } = slot.plan
   let row = main
-  let stamp = decodeStamp(main)
-  if (visibleFrom(stamp, rule) > at) {
+  if (visibleFrom(decodeStamp(main), rule) > at) {
     // What is stored came after the decision: one of the rows that it replaced answers, or none.
     let earlier: Uint8Array | undefined
     for await (const candidate of scanRecent(parts.online, recentTable, read.key)) {
@@ -261,16 +244,22 @@ async function answer(
     }
     if (earlier === undefined) return MISSING
     row = earlier
-    stamp = decodeStamp(row)
   }
-  const { e, c } = stamp
-  const said = answerOf(e, reader.isDeleted(row), at, rule.ttl)
-  return {
-    status: said === 'row' ? STATUS_CODE.present : STATUS_CODE[said],
-    row,
-    e,
-    c,
-    nullKey: false,
+  return foundRow(slot, row, at)
+}
+
+/** What a stored row, visible at `at`, answers there. */
+export function foundRow({ plan }: SlotPlan, bytes: Uint8Array, at: Instant): Found {
+  try {
+    const { e, c } = decodeStamp(bytes)
+    const readers = plan.reader.readersOf(bytes)
+    const said = answerOf(e, readers === undefined, at, plan.rule.ttl)
+    if (said !== 'row' || readers === undefined) {
+      return { ...MISSING, status: said === 'expired' ? STATUS_CODE.expired : STATUS_CODE.not_found, c }
+    }
+    return { status: STATUS_CODE.present, row: { bytes, view: rowView(bytes), readers }, e, c, nullKey: false }
+  } catch {
+    return FAILED // Bytes that cannot be read cost the values in them, not the request.
   }
 }
 

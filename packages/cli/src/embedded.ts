@@ -1,0 +1,86 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { availableParallelism, totalmem } from 'node:os'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  FeatureStore,
+  withCode,
+  type FeatureStoreSettings,
+  type Instant,
+  type Project,
+  type Telemetry,
+  type WallClock,
+} from '@asof/core'
+import { deltaTables } from '@asof/delta'
+import { diskObjectStore, diskStaging } from '@asof/disk'
+import { duckdbEngine, duckdbParquetFiles } from '@asof/duckdb'
+import { openLmdbEventLog, openLmdbOnlineStore, openLmdbRegistry } from '@asof/lmdb'
+import { codeOf } from './code-fingerprint.ts'
+import { sourceFiles } from './source-files.ts'
+
+/** Where an embedded store is and how much it may use. */
+export interface EmbeddedOptions {
+  readonly project: Project
+  /** The project's folder: sources' paths are relative to it. */
+  readonly projectFolder: string
+  /** The store's own folder; `.asof` in the project's folder by default. */
+  readonly folder?: string
+  /** Threads of the engine; all cores by default. */
+  readonly threads?: number
+  /** Memory of the engine in MiB; a quarter of the machine's by default. */
+  readonly memoryMb?: number
+  readonly settings?: Partial<FeatureStoreSettings>
+  readonly telemetry?: Telemetry
+  /** Tells the time; the machine's by default. */
+  readonly wall?: WallClock
+}
+
+/** The machine's clock, in microseconds. */
+export const systemWall: WallClock = () => (Date.now() * 1_000) as Instant
+
+/**
+ * Opens a feature store in one process, without servers: LMDB for the registry, the log and the online store, Delta Lake on
+ * the local disk for history, DuckDB for computing. Several processes may open the same folder.
+ *
+ * @example
+ * ```ts
+ * await using store = await openFeatureStore({ project, projectFolder: import.meta.dirname })
+ * await store.apply()
+ * ```
+ */
+export async function openFeatureStore(options: EmbeddedOptions): Promise<FeatureStore> {
+  const projectFolder = resolve(options.projectFolder)
+  const folder = resolve(projectFolder, options.folder ?? '.asof')
+  const tempFolder = join(folder, 'temp')
+  await mkdir(tempFolder, { recursive: true })
+  const wall = options.wall ?? systemWall
+  const engineSettings = {
+    folders: [projectFolder, folder],
+    tempFolder,
+    threads: options.threads ?? availableParallelism(),
+    memoryMb: options.memoryMb ?? Math.floor(totalmem() / 4 / 1024 / 1024),
+  }
+  const parquet = duckdbParquetFiles(engineSettings)
+  const log = await openLmdbEventLog(join(folder, 'log'), { wall })
+  const tables = (root: string): ReturnType<typeof deltaTables> =>
+    deltaTables({ objects: diskObjectStore(root), parquet, now: () => log.now(), randomId: randomUUID })
+  const project = withCode(options.project, await codeOf(options.project.onDemandModules, projectFolder))
+  return new FeatureStore(
+    {
+      registry: await openLmdbRegistry(join(folder, 'registry')),
+      log,
+      online: await openLmdbOnlineStore(join(folder, 'online')),
+      offline: tables(join(folder, 'offline')),
+      engine: duckdbEngine(engineSettings),
+      parquet,
+      staging: await diskStaging(join(folder, 'staging')),
+      sources: sourceFiles(projectFolder, tables(projectFolder)),
+      timing: { sleep: async (ms, signal) => await sleep(ms, undefined, { signal }).catch(() => undefined) },
+      owner: `${process.pid}:${randomUUID()}`,
+      ...(options.telemetry && { telemetry: options.telemetry }),
+    },
+    project,
+    options.settings,
+  )
+}
