@@ -10,9 +10,10 @@ const RESERVED = new Set(['event_timestamp', 'created_timestamp', 'seq', 'is_del
  *
  * @throws {AsofError} `invalid_name`
  */
-export function checkName(name: string, what: string): string {
+export function checkName(name: unknown, what: string, path?: string): string {
   if (typeof name !== 'string' || !NAME.test(name) || FORBIDDEN.has(name)) {
     throw invalid('invalid_name', `a ${what} is named by a-z, 0-9 and _, from a letter on, at most 63`, {
+      path,
       name: String(name).slice(0, 100),
     })
   }
@@ -20,8 +21,10 @@ export function checkName(name: string, what: string): string {
 }
 
 /** Checks the name of a key or a feature: a name that is not one of asof's own columns. */
-export function checkColumnName(name: string, what: string): string {
-  checkName(name, what)
-  if (RESERVED.has(name)) throw invalid('reserved_name', `asof itself uses this name; choose another`, { name })
-  return name
+export function checkColumnName(name: unknown, what: string, path?: string): string {
+  const checked = checkName(name, what, path)
+  if (RESERVED.has(checked)) {
+    throw invalid('reserved_name', 'asof itself uses this name; choose another', { path, name: checked })
+  }
+  return checked
 }
