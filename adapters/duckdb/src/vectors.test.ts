@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test'
 import { TIMESTAMP_MAX, TIMESTAMP_MIN, columnOf, columnValue } from '@asof/core'
 import type { Column, ColumnBatch, FeatureType, ScalarType, ScalarValue, Value } from '@asof/core'
 import { propertyRuns } from '@asof/testing'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { openDatabase, run } from './database.ts'
 import type { Database } from './database.ts'
 import { identifier, literal } from './sql-text.ts'
@@ -101,11 +101,10 @@ function valueOf(type: FeatureType): fc.Arbitrary<Value> {
         })
         .map((entries) => new Map(entries))
     case 'struct':
-      return fc.record(
+      return fc.record<Record<string, ScalarValue | null>>(
         Object.fromEntries(
           Object.entries(type.fields).map(([name, field]) => [name, fc.option(scalar(field))]),
         ),
-        { noNullPrototype: false },
       )
     default:
       return scalar(type)
@@ -159,7 +158,7 @@ async function readBack(
     from = `read_parquet(${literal(join(folder, 't.parquet'))})`
     await run(
       database.connection,
-      `COPY t TO ${literal(join(folder, 't.parquet'))} (FORMAT parquet, DICTIONARY_SIZE_LIMIT 1)`,
+      `COPY t TO ${literal(join(folder, 't.parquet'))} (FORMAT parquet, DICTIONARY_SIZE_LIMIT 0)`,
     )
   }
   const read: (Value | null)[][] = []

@@ -97,11 +97,7 @@ export function duckdbType(type: FeatureType): DuckDBType {
 interface VectorInside {
   readonly items: Int32Array | Float32Array | Float64Array | BigInt64Array
   readonly dataView: DataView
-  readonly validity: {
-    readonly data: BigUint64Array | null
-    readonly offset: number
-    setItemValid(row: number, valid: boolean): void
-  }
+  readonly validity: ConstructorParameters<typeof duckdb.DuckDBBlobVector>[1]
   readonly vector: ConstructorParameters<typeof duckdb.DuckDBBlobVector>[2]
   readonly listVector: duckdb.DuckDBListVector
 }
@@ -217,10 +213,9 @@ function scalars(column: Column): (ScalarValue | null)[] {
 
 /** One byte per row, or undefined when all have a value. */
 function readValidity(vector: DuckDBVector, rows: number): Uint8Array | undefined {
-  const { data, offset } =
-    vector instanceof duckdb.DuckDBMapVector
-      ? inside(inside(vector).listVector).validity
-      : inside(vector).validity
+  const { validity } = inside(vector instanceof duckdb.DuckDBMapVector ? inside(vector).listVector : vector)
+  // Bit `offset + row` is 1 where a row has a value; there is no data where all have one.
+  const { data, offset } = validity as unknown as { data: BigUint64Array | null; offset: number }
   if (data === null || rows === 0) return undefined
   const bits = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
   const valid = new Uint8Array(rows)

@@ -1,0 +1,194 @@
+import { AsofError, invalid } from '@asof/core'
+import type { DuckDBConnection } from '@duckdb/node-api'
+import { queryRow, queryRows } from './database.ts'
+import { identifier, literal } from './sql-text.ts'
+
+/**
+ * Checks SQL that a user wrote, before any of it runs (FAULTS S1), and returns it fit to stand in parentheses: one SELECT
+ * that reads its declared inputs by name and nothing else, and whose answer depends on them alone.
+ *
+ * DuckDB's own parser decides; what it parsed is walked. Refused are files, other tables and catalogs, table functions
+ * except `range`, `generate_series` and `unnest`, samples, and functions of the clock, of chance or of settings. The
+ * locked-down instance is the second wall.
+ *
+ * @throws {AsofError} `invalid_query` for what is no single SELECT, `denied_in_query` for what it may not do
+ * @example
+ * ```ts
+ * await checkedQuery(connection, 'SELECT origin, count(*) AS flights FROM departures GROUP BY ALL;', ['departures'])
+ * // 'SELECT origin, count(*) AS flights FROM departures GROUP BY ALL'
+ * ```
+ */
+export async function checkedQuery(
+  connection: DuckDBConnection,
+  sql: string,
+  inputs: readonly string[],
+): Promise<string> {
+  const tree = await parse(connection, sql)
+  const names = new Set(inputs.map((name) => name.toLowerCase()))
+  const ctes = new Set<string>()
+  walk(tree, (node) => {
+    const key = node['key']
+    if (typeof key === 'string' && isNode(node['value']) && isNode(node['value']['query'])) {
+      if (!PLAIN_NAME.test(key)) throw denied('a WITH name is plain letters, digits and _', { name: key })
+      ctes.add(key.toLowerCase())
+    }
+  })
+  const changing = await changingFunctions(connection)
+  walk(tree, (node) => checkNode(node, names, ctes, changing))
+  const text = withoutEnd(sql)
+  // What stands in parentheses must be what was checked.
+  if (!sameTree(await parse(connection, `SELECT * FROM (\n${text}\n)`), tree)) {
+    throw invalid('invalid_query', 'the query must be one SELECT that can stand in parentheses')
+  }
+  return text
+}
+
+/**
+ * A checked query over named inputs, each a SELECT.
+ *
+ * @example
+ * ```ts
+ * overInputs('SELECT * FROM a', { a: 'SELECT 1 AS x' })
+ * // 'WITH "a" AS NOT MATERIALIZED (SELECT 1 AS x) SELECT * FROM (SELECT * FROM a)'
+ * ```
+ */
+export function overInputs(checked: string, inputs: Readonly<Record<string, string>>): string {
+  const named = Object.entries(inputs).map(
+    ([name, select]) => `${identifier(name)} AS NOT MATERIALIZED (${select})`,
+  )
+  const prefix = named.length === 0 ? '' : `WITH ${named.join(', ')} `
+  return `${prefix}SELECT * FROM (\n${checked}\n)`
+}
+
+interface Node {
+  readonly [name: string]: unknown
+}
+
+const PLAIN_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
+const TABLE_FUNCTIONS = new Set(['range', 'generate_series', 'unnest'])
+/** Not marked as changing in DuckDB's catalog, but not functions of the inputs alone. */
+const OTHER_CHANGING = [
+  'current_setting',
+  'getvariable',
+  'getenv',
+  'reservoir_quantile',
+  'current_localtime',
+  'current_localtimestamp',
+]
+const CLOCK_WORDS = new Set([
+  'current_date',
+  'current_time',
+  'current_timestamp',
+  'localtime',
+  'localtimestamp',
+])
+
+function checkNode(
+  node: Node,
+  inputs: ReadonlySet<string>,
+  ctes: ReadonlySet<string>,
+  changing: ReadonlySet<string>,
+): void {
+  if (node['sample'] !== undefined && node['sample'] !== null)
+    throw denied('a sample differs from run to run', {})
+  switch (node['type']) {
+    case 'BASE_TABLE': {
+      const table = String(node['table_name'])
+      const qualified = [node['catalog_name'], node['schema_name']].some(
+        (part) => part !== undefined && part !== '',
+      )
+      const known = inputs.has(table.toLowerCase()) || ctes.has(table.toLowerCase())
+      if (qualified || !known) {
+        throw denied('the query may read its declared inputs only', { table, inputs: [...inputs].join(', ') })
+      }
+      return
+    }
+    case 'TABLE_FUNCTION': {
+      const name = String((node['function'] as Node)['function_name']).toLowerCase()
+      if (!TABLE_FUNCTIONS.has(name))
+        throw denied('the query may not call this table function', { function: name })
+      return
+    }
+    case 'SHOW_REF':
+      throw denied('the query must be a SELECT', {})
+    case 'COLUMN_REF': {
+      const [name, more] = node['column_names'] as string[]
+      if (more === undefined && name !== undefined && CLOCK_WORDS.has(name.toLowerCase())) throw clock(name)
+      return
+    }
+    case 'FUNCTION': {
+      const name = String(node['function_name']).toLowerCase()
+      const arguments_ = (node['children'] as unknown[] | undefined) ?? []
+      // With one argument, age() counts from today.
+      if (changing.has(name) || (name === 'age' && arguments_.length < 2)) throw clock(name)
+    }
+  }
+}
+
+function clock(name: string): AsofError {
+  return denied('the query may not use what changes from run to run: take it from a column', {
+    function: name,
+  })
+}
+
+function denied(text: string, details: Record<string, string>): AsofError {
+  return new AsofError('denied', 'denied_in_query', text, details)
+}
+
+async function parse(connection: DuckDBConnection, sql: string): Promise<Node> {
+  const row = await queryRow(
+    connection,
+    `SELECT json_serialize_sql(${literal(sql)}, skip_null := true, skip_empty := true, skip_default := true) AS tree`,
+  )
+  const parsed = JSON.parse(String(row['tree'])) as Node
+  if (parsed['error'] === true) {
+    throw invalid('invalid_query', 'the query must be one SELECT', {
+      duckdb: String(parsed['error_message']),
+    })
+  }
+  const statements = parsed['statements'] as Node[]
+  if (statements.length !== 1 || statements[0] === undefined) {
+    throw invalid('invalid_query', 'the query must be one SELECT', { statements: statements.length })
+  }
+  return statements[0]
+}
+
+/** Whether the one table of `SELECT * FROM (…)` is the checked statement, positions in the text aside. */
+function sameTree(wrapped: Node, tree: Node): boolean {
+  const from = ((wrapped['node'] as Node)['from_table'] as Node | undefined)?.['subquery']
+  return bare(from) === bare(tree)
+}
+
+function bare(tree: unknown): string {
+  return JSON.stringify(tree, (name, value: unknown) => (name === 'query_location' ? undefined : value))
+}
+
+/** The text without what may follow a statement: white space, semicolons and comments on its last lines. */
+function withoutEnd(sql: string): string {
+  let text = sql.trimEnd()
+  for (;;) {
+    const shorter = text.replace(/;\s*(?:(?:--[^\n]*|\/\*(?:(?!\*\/)[\s\S])*\*\/)\s*)*$/, '').trimEnd()
+    if (shorter === text) return text
+    text = shorter
+  }
+}
+
+async function changingFunctions(connection: DuckDBConnection): Promise<ReadonlySet<string>> {
+  const rows = await queryRows(
+    connection,
+    `SELECT DISTINCT lower(function_name) AS name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'`,
+  )
+  return new Set([...rows.map(({ name }) => String(name)), ...OTHER_CHANGING])
+}
+
+function walk(value: unknown, visit: (node: Node) => void): void {
+  if (Array.isArray(value)) for (const item of value) walk(item, visit)
+  else if (isNode(value)) {
+    visit(value)
+    for (const item of Object.values(value)) walk(item, visit)
+  }
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
