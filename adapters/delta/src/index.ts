@@ -1,1 +1,6 @@
-export {}
+export * from './delta-action.ts'
+export * from './delta-history.ts'
+export * from './delta-log.ts'
+export * from './delta-schema.ts'
+export * from './delta-tables.ts'
+export type { DeltaLog } from './log-state.ts'
