@@ -119,6 +119,9 @@ test('the forms that a program may give become the one form in memory', () => {
   const bytes = checkValue({ kind: 'bytes' }, buffer, 'f') as Uint8Array
   buffer.fill(0)
   assert.deepEqual(bytes, Uint8Array.of(97, 98, 99))
+  const negativeNaN = new Float64Array(BigUint64Array.of(0xfff8_0000_0000_0001n).buffer)[0]!
+  const quiet = checkValue({ kind: 'vector', size: 1 }, [negativeNaN], 'f') as Float32Array
+  assert.equal(new Uint32Array(quiet.buffer)[0], 0x7fc0_0000)
   const payload = new Float32Array(Uint32Array.of(0xffc1_2345).buffer)
   const vector = checkValue({ kind: 'vector', size: 1 }, payload, 'f') as Float32Array
   assert.equal(new Uint32Array(vector.buffer)[0], 0xffc1_2345)
