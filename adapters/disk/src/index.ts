@@ -1,1 +1,2 @@
 export * from './disk-object-store.ts'
+export * from './training-files.ts'

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { FeatureRow, Instant, NaiveRule } from '@asof/core'
 import { STATUSES } from '@asof/core'
 import { naiveValue, propertyRuns } from '@asof/testing'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { orderLabels, pickLatest } from './latest-kernel.ts'
 
 const DAY = 86_400_000_000
@@ -15,9 +15,17 @@ interface Case {
 }
 
 /** Runs the kernel over a case, going over the keys in ranges of `step`. */
-function kernelAnswers({ rows, labels, rule }: Case, keys: number, step: number): { status: string; row: number }[] {
+function kernelAnswers(
+  { rows, labels, rule }: Case,
+  keys: number,
+  step: number,
+): { status: string; row: number }[] {
   const ids = Int32Array.from(labels, (label) => label.key ?? -1)
-  const order = orderLabels(ids, Float64Array.from(labels, (label) => label.at), keys)
+  const order = orderLabels(
+    ids,
+    Float64Array.from(labels, (label) => label.at),
+    keys,
+  )
   const history = {
     rows: rows.length,
     keyIds: Int32Array.from(rows, (row) => Number(row.key[0])),
@@ -63,7 +71,9 @@ const cases = fc
       fc.record({ key: fc.integer({ min: 0, max: 3 }), e: instants, c: instants, deleted: fc.boolean() }),
       { maxLength: 30 },
     ),
-    labels: fc.array(fc.record({ key: fc.option(fc.integer({ min: 0, max: 3 })), at: instants }), { maxLength: 20 }),
+    labels: fc.array(fc.record({ key: fc.option(fc.integer({ min: 0, max: 3 })), at: instants }), {
+      maxLength: 20,
+    }),
     rule: fc.record({
       ttl: ttls,
       boundary: fc.constantFrom<NaiveRule['boundary']>('inclusive', 'exclusive'),
@@ -73,7 +83,11 @@ const cases = fc
   .map(({ rows, labels, rule }): Case => {
     // 7 has no divisor in common with 31, so the sequences are distinct, and in another order than the rows.
     const sequence = (index: number): number => ((index * 7) % 31) - 10
-    return { rows: rows.map((row, at) => featureRow(row.key, row.e, row.c, sequence(at), row.deleted)), labels, rule }
+    return {
+      rows: rows.map((row, at) => featureRow(row.key, row.e, row.c, sequence(at), row.deleted)),
+      labels,
+      rule,
+    }
   })
 
 function featureRow(key: number, e: number, c: number, s: number, deleted = false): FeatureRow {

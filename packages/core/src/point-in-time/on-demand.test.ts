@@ -20,7 +20,10 @@ const definition: OnDemandDefinition = {
 }
 const AT = 1_000_000 as Instant
 
-function answers(compute: (inputs: Readonly<Record<string, unknown>>, at: Instant) => unknown, x?: Value): unknown[] {
+function answers(
+  compute: (inputs: Readonly<Record<string, unknown>>, at: Instant) => unknown,
+  x?: Value,
+): unknown[] {
   const inputs = x === undefined ? undefined : { x }
   const { values, statuses } = evaluateOnDemand(definition, compute as OnDemandFunction, inputs, AT)
   return values.map((value, index) => [value, STATUSES[statuses[index]!]])

@@ -48,7 +48,11 @@ export function evaluateOnDemand(
   return { values, statuses }
 }
 
-function call(compute: OnDemandFunction, inputs: OnDemandInputs, at: Instant): Record<string, unknown> | undefined {
+function call(
+  compute: OnDemandFunction,
+  inputs: OnDemandInputs,
+  at: Instant,
+): Record<string, unknown> | undefined {
   try {
     return compute(inputs, at)
   } catch {

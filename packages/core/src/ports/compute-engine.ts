@@ -151,6 +151,8 @@ export interface LabelsRequest extends LongCall {
   readonly labels: Relation
   /** Column of the label time. */
   readonly at: TimeColumn
+  /** Absolute path of the folder that `write` will write to, where it will. */
+  readonly writesTo?: string
 }
 
 /**
@@ -195,8 +197,9 @@ export interface HistoryRequest {
   /** Only ids in `[fromId, toId)`. */
   readonly fromId: number
   readonly toId: number
-  /** Only rows with `e <= eMax`. */
+  /** Only rows with `e <= eMax`, and `e >= eMin` where it is given. */
   readonly eMax: Instant
+  readonly eMin?: Instant
 }
 
 /** Rows of history by columns: `(e, c, s)` in microseconds and positions. */

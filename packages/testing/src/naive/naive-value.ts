@@ -34,6 +34,7 @@ function sameKey(a: KeyValues, b: KeyValues): boolean {
 
 function sameKeyPart(a: ScalarValue | null, b: ScalarValue | null): boolean {
   if (a === null || b === null) return false
-  if (a instanceof Uint8Array && b instanceof Uint8Array) return a.length === b.length && a.every((x, i) => x === b[i])
+  if (a instanceof Uint8Array && b instanceof Uint8Array)
+    return a.length === b.length && a.every((x, i) => x === b[i])
   return a === b
 }
