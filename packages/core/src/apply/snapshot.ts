@@ -30,4 +30,9 @@ export interface Snapshot {
   /** By `name@version`. */
   readonly onDemand: ReadonlyMap<string, OnDemandDefinition>
   readonly services: ReadonlyMap<string, ServiceDefinition>
+  /**
+   * Group versions that were removed, by `name@version`: their rows are still stored, so a version that comes back
+   * must fit them. Absent is none.
+   */
+  readonly retired?: ReadonlyMap<string, AppliedGroup>
 }

@@ -1,0 +1,141 @@
+import type { Instant } from '../clock/instant.ts'
+import { AsofError, conflict, isAsofError } from '../errors/asof-error.ts'
+import { checkDefinitions } from '../model/check-definitions.ts'
+import type { Definition } from '../model/definition.ts'
+import { canonicalJson } from '../model/fingerprint.ts'
+import { checkName } from '../model/name.ts'
+import type { Registry } from '../ports/registry.ts'
+import { definitionsById } from './dependencies.ts'
+import { definitionsOf, nextSnapshot } from './next-snapshot.ts'
+import type { ApplyPlan, PlannedChange } from './plan.ts'
+import { diffSnapshots, planApply } from './plan.ts'
+import type { Snapshot } from './snapshot.ts'
+import { readProject, writeProject } from './stored-objects.ts'
+
+/** How definitions are applied. */
+export interface ApplyOptions {
+  /** The clock; read once for each try to commit. */
+  readonly now: () => Instant
+  readonly author: string
+  readonly message: string
+  /** Do breaking changes too; forbidden ones are never done. */
+  readonly allowBreaking?: boolean
+  /**
+   * The snapshot that the plan was shown for: exactly that plan is done, on top of what others have applied since, or
+   * nothing. By default the newest.
+   */
+  readonly base?: Snapshot
+}
+
+/** What has been applied. */
+export interface ApplyResult {
+  /** What was done, against the revision that it was done to. */
+  readonly plan: ApplyPlan
+  /** The project afterwards. */
+  readonly snapshot: Snapshot
+  /** False when there was nothing to change: no revision was made. */
+  readonly committed: boolean
+}
+
+/** Tries to commit before giving up; each that fails is another apply that succeeded. */
+const TRIES_MAX = 100
+
+/**
+ * Makes `definitions` all that a project has, in one commit; other projects are not touched.
+ *
+ * Someone may commit at the same time. What they did to other projects or other names is kept and the plan is done on
+ * top of it; where both changed the same name to different ends, this call fails.
+ *
+ * @throws {AsofError} of kind `conflict`: `breaking_change` (naming whom it breaks), `forbidden_change`,
+ * `concurrent_change`, `registry_busy`; of kind `invalid` as {@link planApply}
+ * @example
+ * ```ts
+ * await applyDefinitions(registry, 'flights', project.definitions, { now, author: 'ann', message: 'hourly delays' })
+ * ```
+ */
+export async function applyDefinitions(
+  registry: Registry,
+  project: string,
+  definitions: readonly Definition[],
+  options: ApplyOptions,
+): Promise<ApplyResult> {
+  checkName(project, 'project')
+  const wanted = checkDefinitions(definitions)
+  let base = options.base
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const head = await registry.head()
+    const stored = await readProject(registry, head, project)
+    base ??= stored.snapshot
+    const target = rebase(base, wanted, stored.snapshot)
+    const plan = planApply(stored.snapshot, target)
+    if (plan.changes.length === 0) return { plan, snapshot: stored.snapshot, committed: false }
+    refuse(plan, options.allowBreaking === true)
+    const at = Math.max(options.now(), head?.at ?? Number.NEGATIVE_INFINITY) as Instant
+    const next = nextSnapshot(stored.snapshot, target, at)
+    const { root, objects } = writeProject(stored, next)
+    await registry.put(objects)
+    const { author, message } = options
+    const revision = await registry.commit(head?.number ?? 0, { root, at, author, message })
+    if (revision !== undefined) {
+      return { plan, snapshot: Object.freeze({ ...next, revision }), committed: true }
+    }
+  }
+  throw new AsofError(
+    'conflict',
+    'registry_busy',
+    'others keep committing first: try again',
+    { tries: TRIES_MAX },
+    {
+      retryable: true,
+    },
+  )
+}
+
+/** The definitions wanted, with what others have done since the base. */
+function rebase(base: Snapshot, wanted: readonly Definition[], current: Snapshot): readonly Definition[] {
+  if (base === current) return wanted
+  const theirs = new Set(diffSnapshots(base, current).map((change) => change.id))
+  if (theirs.size === 0) return wanted
+  const merged = new Map(definitionsById(definitionsOf(current)))
+  const mine = definitionsById(wanted)
+  for (const { id } of planApply(base, wanted).changes) {
+    const definition = mine.get(id)
+    if (theirs.has(id) && !same(definition, merged.get(id))) {
+      throw conflict('concurrent_change', 'someone else has changed this in the meantime: plan again', { id })
+    }
+    if (definition === undefined) merged.delete(id)
+    else merged.set(id, definition)
+  }
+  try {
+    return checkDefinitions([...merged.values()])
+  } catch (error) {
+    if (!isAsofError(error, 'invalid')) throw error
+    const text = `what someone else has applied in the meantime does not fit: plan again; ${error.message}`
+    throw new AsofError('conflict', 'concurrent_change', text, {}, { cause: error })
+  }
+}
+
+function same(a: Definition | undefined, b: Definition | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : canonicalJson(a) === canonicalJson(b)
+}
+
+function refuse(plan: ApplyPlan, allowBreaking: boolean): void {
+  const forbidden = plan.changes.filter((change) => change.severity === 'forbidden')
+  if (forbidden.length > 0) {
+    throw refusal('forbidden_change', 'stored rows would not fit, so this is never done', forbidden)
+  }
+  const breaking = plan.changes.filter((change) => change.severity === 'breaking')
+  if (breaking.length > 0 && !allowBreaking) {
+    throw refusal('breaking_change', 'a breaking change: raise the version, or allow it', breaking)
+  }
+}
+
+function refusal(code: string, text: string, changes: readonly PlannedChange[]): AsofError {
+  const list = (names: readonly string[]): string | undefined =>
+    names.length === 0 ? undefined : [...new Set(names)].join(', ')
+  return conflict(code, text, {
+    changes: changes.map(({ id, reasons }) => `${id}: ${reasons.join('; ')}`).join(' | '),
+    services: list(changes.flatMap((change) => change.services)),
+    consumers: list(changes.flatMap((change) => change.consumers)),
+  })
+}

@@ -1,0 +1,151 @@
+import { invalid } from '../errors/asof-error.ts'
+import { checkDefinitions } from '../model/check-definitions.ts'
+import type { Definition, ServiceDefinition } from '../model/definition.ts'
+import { definitionId, groupId } from '../model/definition.ts'
+import type { DefinitionIndex } from '../model/definition-index.ts'
+import { indexDefinitions } from '../model/definition-index.ts'
+import { canonicalJson } from '../model/fingerprint.ts'
+import { compareDefinitions, compareWithRetired } from './compare-definitions.ts'
+import type { Finding, Severity } from './compare-definitions.ts'
+import { definitionsById, serviceReaders } from './dependencies.ts'
+import { definitionsOf } from './next-snapshot.ts'
+import type { Snapshot } from './snapshot.ts'
+
+export type { Severity } from './compare-definitions.ts'
+
+/** One definition that applying would add, change or remove. */
+export interface PlannedChange {
+  /** As `definitionId`: `group/airport_hourly@1`. */
+  readonly id: string
+  readonly change: 'add' | 'change' | 'remove'
+  /** The worst of its reasons. */
+  readonly severity: Severity
+  /** What changes, and what that means; empty for what is simply new. */
+  readonly reasons: readonly string[]
+  /** Services that a breaking or forbidden change breaks. */
+  readonly services: readonly string[]
+  /** Their consumers, as `model@version (team)`. */
+  readonly consumers: readonly string[]
+}
+
+/** What applying definitions to a project would do. */
+export interface ApplyPlan {
+  readonly project: string
+  /** The revision that was planned against; 0 before the first. */
+  readonly base: number
+  /** Sorted by kind, name and version; empty when nothing changes. */
+  readonly changes: readonly PlannedChange[]
+  /** The worst of the changes. */
+  readonly severity: Severity
+}
+
+/** From harmless to impossible. */
+export const SEVERITIES: readonly Severity[] = ['safe', 'needs_data', 'breaking', 'forbidden']
+
+/**
+ * Plans to make `definitions` all that a project has: what is not among them is removed.
+ *
+ * @throws {AsofError} of kind `invalid` when they do not fit together; `code_missing` for an on-demand group whose
+ * code was not found yet
+ * @example
+ * ```ts
+ * const plan = planApply(await loadSnapshot(registry, 'flights'), project.definitions)
+ * plan.severity // 'needs_data'
+ * ```
+ */
+export function planApply(snapshot: Snapshot, definitions: readonly Definition[]): ApplyPlan {
+  const wanted = checkDefinitions(definitions)
+  for (const definition of wanted) {
+    if (definition.kind === 'on_demand' && definition.code.fingerprint === '') {
+      throw invalid('code_missing', 'fill in the code of the on-demand group first', {
+        group: groupId(definition),
+      })
+    }
+  }
+  const changes = changesBetween(snapshot, wanted)
+  return Object.freeze({
+    project: snapshot.project,
+    base: snapshot.revision?.number ?? 0,
+    changes,
+    severity: worst(changes.map((change) => change.severity)),
+  })
+}
+
+/** What differs between two snapshots of one project, as a plan that leads from one to the other. */
+export function diffSnapshots(before: Snapshot, after: Snapshot): readonly PlannedChange[] {
+  return changesBetween(before, definitionsOf(after))
+}
+
+function changesBetween(snapshot: Snapshot, wanted: readonly Definition[]): readonly PlannedChange[] {
+  const present = definitionsOf(snapshot)
+  const before = definitionsById(present)
+  const after = definitionsById(wanted)
+  const context = {
+    snapshot,
+    before: indexDefinitions(present),
+    after: indexDefinitions(wanted),
+    readers: serviceReaders(indexDefinitions(present)),
+  }
+  const changes: PlannedChange[] = []
+  for (const definition of wanted) {
+    const id = definitionId(definition)
+    const known = before.get(id)
+    if (known === undefined) {
+      changes.push(plannedChange(id, 'add', addFindings(snapshot, context.after, definition)))
+    } else if (canonicalJson(known) !== canonicalJson(definition)) {
+      changes.push(plannedChange(id, 'change', compareDefinitions(known, definition, context)))
+    }
+  }
+  for (const definition of present) {
+    const id = definitionId(definition)
+    if (!after.has(id))
+      changes.push(plannedChange(id, 'remove', removeFindings(definition, context.readers(id))))
+  }
+  return Object.freeze(changes)
+}
+
+function addFindings(snapshot: Snapshot, after: DefinitionIndex, definition: Definition): readonly Finding[] {
+  if (definition.kind !== 'group') return []
+  const retired = snapshot.retired?.get(groupId(definition))
+  const findings = retired === undefined ? [] : compareWithRetired(retired, definition, after)
+  const others = [...snapshot.groups.values()].some((group) => group.definition.name === definition.name)
+  return others
+    ? [
+        ...findings,
+        { severity: 'needs_data', reason: 'a new version: it has no rows until it is materialized' },
+      ]
+    : findings
+}
+
+function removeFindings(definition: Definition, readers: readonly ServiceDefinition[]): readonly Finding[] {
+  if (definition.kind === 'service') {
+    if (definition.consumers.length === 0) return []
+    return [{ severity: 'breaking', reason: 'models read this service', breaks: [definition] }]
+  }
+  if (definition.kind !== 'group' && definition.kind !== 'on_demand') return []
+  return readers.length === 0 ? [] : [{ severity: 'breaking', reason: 'services read it', breaks: readers }]
+}
+
+function plannedChange(
+  id: string,
+  change: PlannedChange['change'],
+  findings: readonly Finding[],
+): PlannedChange {
+  const hard = findings.filter((finding) => finding.severity === 'breaking' || finding.severity === 'forbidden')
+  const broken = [...new Set(hard.flatMap((finding) => finding.breaks ?? []))]
+  const consumers = broken.flatMap((service) =>
+    service.consumers.map(({ model, version, team }) => `${model}@${version} (${team})`),
+  )
+  return Object.freeze({
+    id,
+    change,
+    severity: worst(findings.map((finding) => finding.severity)),
+    reasons: Object.freeze(findings.map((finding) => finding.reason)),
+    services: Object.freeze(broken.map((service) => service.name)),
+    consumers: Object.freeze([...new Set(consumers)]),
+  })
+}
+
+function worst(severities: readonly Severity[]): Severity {
+  return SEVERITIES[Math.max(0, ...severities.map((severity) => SEVERITIES.indexOf(severity)))] ?? 'safe'
+}
