@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
-import { stripTypeScriptTypes } from 'node:module'
-import { dirname, extname, relative, resolve, sep } from 'node:path'
+import { dirname, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { init, parse } from 'es-module-lexer'
 import { invalid, type OnDemandCode } from '@asof/core'
@@ -52,10 +51,12 @@ async function fingerprintOf(entry: string, projectFolder: string): Promise<stri
   return hash.digest('hex')
 }
 
+/** What a module imports for its values; types change nothing at run time. */
 function importsOf(text: string, path: string): readonly string[] {
-  const script = ['.ts', '.mts'].includes(extname(path)) ? stripTypeScriptTypes(text) : text
-  const [imports] = parse(script, path)
-  return imports.flatMap(({ n }) => (n === undefined ? [] : [n]))
+  const [imports] = parse(text, path)
+  return imports.flatMap((found) =>
+    typeof found.specifier !== 'string' || ("typeOnly" in found && found.typeOnly) ? [] : [found.specifier],
+  )
 }
 
 /** Built code imports `x.js` where sources have `x.ts`: whichever is there. */

@@ -33,6 +33,7 @@ import type { Registry } from '../ports/registry.ts'
 import type { Staging } from '../ports/staging.ts'
 import type { Timing } from '../ports/timing.ts'
 import type { FeatureVector } from '../serve/feature-vector.ts'
+import { lookUpAsOf, type AsOfParts } from '../serve/as-of.ts'
 import { lookUp, type LookUpOptions, type LookUpParts, type Question } from '../serve/look-up.ts'
 import { compileService, type ServicePlan, type SlotPlan } from '../serve/service-plan.ts'
 import { silentTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
@@ -206,6 +207,9 @@ export class FeatureStore implements AsyncDisposable {
     const snapshot = await this.snapshot()
     const plan = this.#servicePlan(snapshot, typeof service === 'string' ? service : service.definition.name)
     const asked = questions as unknown as readonly Question[]
+    if (options.asOf !== undefined) {
+      return (await lookUpAsOf(this.#asOfParts, plan, asked, options.asOf, options)) as TypedVector<S>[]
+    }
     return (await lookUp(this.#lookUpParts, plan, asked, options)) as TypedVector<S>[]
   }
 
@@ -316,6 +320,10 @@ export class FeatureStore implements AsyncDisposable {
 
   get #lookUpParts(): LookUpParts {
     return { ...this.#parts, completeThrough: async (slot) => await this.#completeThrough(slot) }
+  }
+
+  get #asOfParts(): AsOfParts {
+    return { ...this.#parts, offlinePosition: async () => (await this.#sinks.positions())[1] }
   }
 
   async #materializeParts(): Promise<MaterializeParts> {

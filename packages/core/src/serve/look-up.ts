@@ -4,11 +4,12 @@ import { rowView, type FieldReader } from '../codec/row-layout.ts'
 import { decodeStamp } from '../codec/stamp.ts'
 import { recentRange } from '../ingest/online-sink.ts'
 import { LIMITS } from '../limits/limits.ts'
+import type { OnDemandInputShape } from '../apply/service-shape.ts'
 import { checkKey, checkValue } from '../model/check-value.ts'
 import { STATUS_CODE } from '../model/status.ts'
 import type { KeyValues, Value } from '../model/value.ts'
 import { presentValue } from '../model/value-json.ts'
-import { evaluateOnDemand } from '../point-in-time/on-demand.ts'
+import { evaluateOnDemand, type OnDemandResult } from '../point-in-time/on-demand.ts'
 import { answerOf, visibleFrom } from '../point-in-time/visible.ts'
 import type { EventLog } from '../ports/event-log.ts'
 import type { OnlineRead, OnlineStore } from '../ports/online-store.ts'
@@ -73,7 +74,8 @@ export const MISSING: Found = {
   c: Number.NaN,
   nullKey: false,
 }
-const NULL_KEY: Found = { ...MISSING, nullKey: true }
+/** A part of the key is null. */
+export const NULL_KEY: Found = { ...MISSING, nullKey: true }
 const FAILED: Found = { ...MISSING, status: STATUS_CODE.error }
 
 /**
@@ -164,8 +166,10 @@ export function assemble(
     const output = outputs[index]!
     let value: Value | null | undefined
     if (output.call >= 0) {
+      const call = calls[output.call]!
+      statuses[index] = call.statuses[output.feature]!
       eventTimes[index] = Number.NaN
-      value = calls[output.call]![output.feature]
+      value = call.values[output.feature]
     } else {
       const slot = found[output.slot]!
       const { freshness } = plan.slots[output.slot]!
@@ -215,16 +219,29 @@ function callOnDemand(
   found: readonly Found[],
   request: readonly (Value | null)[],
   at: Instant,
-): readonly (Value | null | undefined)[] {
-  const inputs = shape.inputs.map((input, place): Value | null | undefined => {
-    if (input.from === 'request') return presentValue(input.type, request[input.field]!)
-    const slot = found[input.slot]!
-    if (slot.status === STATUS_CODE.error) return undefined
-    if (input.from === 'event-time') return slot.row === undefined ? null : slot.e
-    const value = slot.row === undefined ? (defaults[place] ?? null) : storedValue(slot.row, input.feature)
-    return value === undefined ? undefined : presentValue(input.type, value)
-  })
+): OnDemandResult {
+  const inputs = Object.create(null) as Record<string, Value | number | null>
+  for (const [place, input] of shape.inputs.entries()) {
+    const value = inputOf(input, found, request, defaults[place] ?? null)
+    if (value === undefined) return evaluateOnDemand(shape.definition, compute, undefined, at)
+    inputs[input.name] = value
+  }
   return evaluateOnDemand(shape.definition, compute, inputs, at)
+}
+
+/** One input as the function sees it; undefined where it is in error. */
+function inputOf(
+  input: OnDemandInputShape,
+  found: readonly Found[],
+  request: readonly (Value | null)[],
+  missing: Value | null,
+): Value | null | undefined {
+  if (input.from === 'request') return presentValue(input.type, request[input.field]!)
+  const slot = found[input.slot]!
+  if (slot.status === STATUS_CODE.error) return undefined
+  if (input.from === 'event-time') return slot.row === undefined ? null : slot.e
+  const value = slot.row === undefined ? missing : storedValue(slot.row, input.feature)
+  return value === undefined ? undefined : presentValue(input.type, value)
 }
 
 async function answer(
