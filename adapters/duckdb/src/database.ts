@@ -79,6 +79,7 @@ function lockDown(options: DatabaseOptions): string[] {
     `SET temp_directory = ${literal(options.tempFolder)}`,
     `SET autoinstall_known_extensions = false`,
     `SET autoload_known_extensions = false`,
+    `SET enable_external_file_cache = false`,
     `SET enable_progress_bar = true`,
     `SET enable_progress_bar_print = false`,
     `SET progress_bar_time = 0`,
@@ -205,7 +206,7 @@ function firstLine(message: string): string {
 }
 
 /**
- * Runs a statement over files; when it fails, finds the damaged file, as DuckDB's own message does not always name it.
+ * Does something that reads files; when it fails, finds the damaged file, as DuckDB's own message does not always name it.
  *
  * @throws {AsofError} `damaged_file` with the path, else the error of `work`
  */
@@ -217,13 +218,21 @@ export async function readingFiles<T>(
   try {
     return await work()
   } catch (error) {
-    if (isAsofError(error) && error.code !== 'query_failed') throw error
-    await findDamaged(database, parquetPaths)
-    throw error
+    throw await damagedOr(database, parquetPaths, error)
   }
 }
 
-async function findDamaged(database: Database, paths: readonly string[]): Promise<void> {
+/** The error `damaged_file` where one of the files cannot be read, else the given error. */
+export async function damagedOr(
+  database: Database,
+  parquetPaths: readonly string[],
+  error: unknown,
+): Promise<unknown> {
+  if (!isAsofError(error) || !['query_failed', 'stream_cut_off'].includes(error.code)) return error
+  return (await findDamaged(database, parquetPaths)) ?? error
+}
+
+async function findDamaged(database: Database, paths: readonly string[]): Promise<AsofError | undefined> {
   const connection = await database.connect()
   try {
     for (const path of paths) {
@@ -231,12 +240,11 @@ async function findDamaged(database: Database, paths: readonly string[]): Promis
         await connection.run(`SELECT bit_xor(hash(r)) FROM read_parquet(${literal(path)}) r`)
       } catch (error) {
         const line = error instanceof Error ? firstLine(error.message) : String(error)
-        throw corrupt('damaged_file', 'a data file cannot be read: restore it or remove it', {
-          path,
-          duckdb: line,
-        })
+        const text = 'a data file cannot be read: restore it or remove it'
+        return corrupt('damaged_file', text, { path, duckdb: line })
       }
     }
+    return undefined
   } finally {
     connection.closeSync()
   }

@@ -1,1 +1,2 @@
-export {}
+export { duckdbParquetFiles } from './parquet-files.ts'
+export type { DatabaseOptions } from './database.ts'

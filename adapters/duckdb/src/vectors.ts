@@ -257,9 +257,13 @@ export async function appendBatches(
   table: string,
   columns: readonly TypedColumn[],
   batches: AsyncIterable<ColumnBatch> | Iterable<ColumnBatch>,
-  options: { readonly signal?: AbortSignal | undefined } = {},
+  options: { readonly signal?: AbortSignal | undefined; readonly temporary?: boolean } = {},
 ): Promise<number> {
-  const appender = await connection.createAppender(table)
+  const appender = await connection.createAppender(
+    table,
+    'main',
+    options.temporary === true ? 'temp' : undefined,
+  )
   const types = columns.map(({ type }) => duckdbType(type))
   let rows = 0
   try {
