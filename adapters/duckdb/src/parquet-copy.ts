@@ -49,7 +49,7 @@ export async function copyParquet(
         signal,
       )
     )['found'] === true
-  const options = `FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE ${ROW_GROUP_ROWS}${X}`
+  const options = `FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE ${ROW_GROUP_ROWS}${signed ? ', DICTIONARY_SIZE_LIMIT 0' : ''}`
   const temporary = `${localPath}.writing`
   try {
     const result = await run(
