@@ -38,23 +38,24 @@ export function numericPlan(layouts: readonly RowLayout[], fieldIndexes: readonl
     const field = newest.fields[index]
     if (field === undefined)
       throw invalid('unknown_feature', 'the schema has no field of this index', { index })
-    if (runOf(field.type) === undefined) {
+    if (stepOf(field.type) === undefined) {
       throw invalid('not_numeric', 'only numbers, bools and timestamps go into a numeric vector', {
         feature: field.name,
         type: typeName(field.type),
       })
     }
   }
+  const size = fieldIndexes.length
   const copies = layouts.map((layout) => compileCopy(layout, newest, fieldIndexes))
   return {
-    size: fieldIndexes.length,
+    size,
     copy(row, values, statuses, at) {
       const layout = layoutOf(layouts, row)
       if (checkRow(layout, row)) {
-        values.fill(Number.NaN, at, at + fieldIndexes.length)
-        statuses.fill(STATUS_CODE.not_found, at, at + fieldIndexes.length)
+        values.fill(Number.NaN, at, at + size)
+        statuses.fill(STATUS_CODE.not_found, at, at + size)
       } else {
-        copies[layout.schemaId]!(row, values, statuses, at)
+        copyRow(copies[layout.schemaId]!, row, values, statuses, at)
       }
     },
   }
@@ -67,135 +68,121 @@ export function numericPlan(layouts: readonly RowLayout[], fieldIndexes: readonl
 const scratch = new Uint8Array(LIMITS.rowBytesMax)
 const scratchView = new DataView(scratch.buffer)
 
-type Copy = (row: Uint8Array, values: Float64Array, statuses: Uint8Array, at: number) => void
-/** Where features lie in a row, and which of the plan's features they are. */
-interface Step {
-  readonly from: Int32Array
-  readonly to: Int32Array
-  readonly run: (step: Step, values: Float64Array, statuses: Uint8Array, at: number) => void
+/** What turns a slot into a number. */
+const STEP = { absent: 0, bool: 1, int32: 2, int64: 3, safeInt64: 4, float32: 5, float64: 6 } as const
+type Step = (typeof STEP)[keyof typeof STEP]
+const STEP_BYTES: Readonly<Record<Step, number>> = [0, 1, 4, 8, 8, 4, 8]
+
+/** The plan for rows of one schema; the same shape for all, so that one compiled loop serves every plan. */
+interface Copy {
+  readonly size: number
+  /** Four numbers for each run of neighbours: step, first slot, first feature of the plan, how many. */
+  readonly runs: Int32Array
+  /** Three numbers for each feature that may be null: byte of the bitmap, bit, feature of the plan. */
+  readonly nulls: Int32Array
+  readonly bitmapEnd: number
+  readonly fixedEnd: number
 }
 
 function compileCopy(layout: RowLayout, newest: RowLayout, fieldIndexes: readonly number[]): Copy {
   const mapping = fieldMapping(layout, newest)
-  const sources = fieldIndexes.map((index) => mapping[index])
-  const absent = Int32Array.from(sources.flatMap((source, to) => (source === undefined ? [to] : [])))
-  const steps = STEPS.map((run): Step => {
-    const pairs = sources.flatMap((source, to) => {
-      const field = newest.fields[fieldIndexes[to]!]!
-      return source !== undefined && runOf(field.type) === run
-        ? [{ from: layout.places[source]!.slotAt, to }]
-        : []
-    })
-    return {
-      run,
-      from: Int32Array.from(pairs, ({ from }) => from),
-      to: Int32Array.from(pairs, ({ to }) => to),
-    }
-  })
-  const used = steps.filter((step) => step.from.length > 0)
-  const nulls = nullPlaces(layout, sources)
-  const bitmapEnd = ROW_HEADER_BYTES + bitmapBytes(layout.fields.length)
-  return (row, values, statuses, at) => {
-    // Only the slots are needed, but cutting off a short tail costs more than copying it.
-    scratch.set(row.length > layout.fixedEnd + 256 ? row.subarray(0, layout.fixedEnd) : row)
-    for (let index = 0; index < sources.length; index++) statuses[at + index] = STATUS_CODE.present
-    for (let index = 0; index < used.length; index++) {
-      const step = used[index]!
-      step.run(step, values, statuses, at)
-    }
-    for (let index = 0; index < absent.length; index++) setNull(values, statuses, at + absent[index]!)
-    let anyNull = 0
-    for (let index = ROW_HEADER_BYTES; index < bitmapEnd; index++) anyNull |= scratch[index]!
-    if (anyNull === 0) return
-    for (let index = 0; index < nulls.to.length; index++) {
-      if ((scratch[nulls.at[index]!]! & nulls.mask[index]!) !== 0)
-        setNull(values, statuses, at + nulls.to[index]!)
-    }
+  const runs: { step: Step; from: number; to: number; count: number }[] = []
+  const nulls: number[] = []
+  for (const [to, fieldIndex] of fieldIndexes.entries()) {
+    const source = mapping[fieldIndex]
+    const place = source === undefined ? undefined : layout.places[source]!
+    const step = place === undefined ? STEP.absent : stepOf(newest.fields[fieldIndex]!.type)!
+    const from = place?.slotAt ?? 0
+    const last = runs.at(-1)
+    if (last?.step === step && from === last.from + last.count * STEP_BYTES[step]) last.count++
+    else runs.push({ step, from, to, count: 1 })
+    if (place !== undefined) nulls.push(place.nullAt, place.nullMask, to)
   }
-}
-
-function nullPlaces(
-  layout: RowLayout,
-  sources: readonly (number | undefined)[],
-): { readonly at: Int32Array; readonly mask: Uint8Array; readonly to: Int32Array } {
-  const places = sources.flatMap((source, to) =>
-    source === undefined ? [] : [{ ...layout.places[source]!, to }],
-  )
   return {
-    at: Int32Array.from(places, (place) => place.nullAt),
-    mask: Uint8Array.from(places, (place) => place.nullMask),
-    to: Int32Array.from(places, (place) => place.to),
+    size: fieldIndexes.length,
+    runs: Int32Array.from(runs.flatMap(({ step, from, to, count }) => [step, from, to, count])),
+    nulls: Int32Array.from(nulls),
+    bitmapEnd: ROW_HEADER_BYTES + bitmapBytes(layout.fields.length),
+    fixedEnd: layout.fixedEnd,
   }
 }
 
-function setNull(values: Float64Array, statuses: Uint8Array, index: number): void {
-  values[index] = Number.NaN
-  statuses[index] = STATUS_CODE.null
-}
-
-const copyFloat64: Step['run'] = ({ from, to }, values, _statuses, at) => {
-  for (let index = 0; index < from.length; index++) {
-    values[at + to[index]!] = scratchView.getFloat64(from[index]!, true)
+function copyRow(plan: Copy, row: Uint8Array, values: Float64Array, statuses: Uint8Array, at: number): void {
+  // Only the slots are needed, but cutting off a short tail costs more than copying it.
+  scratch.set(row.length > plan.fixedEnd + 256 ? row.subarray(0, plan.fixedEnd) : row)
+  for (let index = 0; index < plan.size; index++) statuses[at + index] = STATUS_CODE.present
+  const { runs } = plan
+  for (let run = 0; run < runs.length; run += 4) {
+    copyRun(runs[run] as Step, runs[run + 1]!, values, statuses, at + runs[run + 2]!, runs[run + 3]!)
+  }
+  let anyNull = 0
+  for (let index = ROW_HEADER_BYTES; index < plan.bitmapEnd; index++) anyNull |= scratch[index]!
+  if (anyNull === 0) return
+  const { nulls } = plan
+  for (let index = 0; index < nulls.length; index += 3) {
+    if ((scratch[nulls[index]!]! & nulls[index + 1]!) === 0) continue
+    values[at + nulls[index + 2]!] = Number.NaN
+    statuses[at + nulls[index + 2]!] = STATUS_CODE.null
   }
 }
 
-const copyFloat32: Step['run'] = ({ from, to }, values, _statuses, at) => {
-  for (let index = 0; index < from.length; index++) {
-    values[at + to[index]!] = scratchView.getFloat32(from[index]!, true)
+function copyRun(
+  step: Step,
+  from: number,
+  values: Float64Array,
+  statuses: Uint8Array,
+  to: number,
+  count: number,
+): void {
+  switch (step) {
+    case STEP.float64:
+      for (let i = 0; i < count; i++) values[to + i] = scratchView.getFloat64(from + i * 8, true)
+      return
+    case STEP.float32:
+      for (let i = 0; i < count; i++) values[to + i] = scratchView.getFloat32(from + i * 4, true)
+      return
+    case STEP.int32:
+      for (let i = 0; i < count; i++) values[to + i] = scratchView.getInt32(from + i * 4, true)
+      return
+    case STEP.bool:
+      for (let i = 0; i < count; i++) values[to + i] = scratch[from + i]!
+      return
+    case STEP.int64:
+      for (let i = 0; i < count; i++) values[to + i] = int64At(from + i * 8)
+      return
+    case STEP.safeInt64:
+      for (let i = 0; i < count; i++) {
+        const value = int64At(from + i * 8)
+        const safe = Number.isSafeInteger(value)
+        values[to + i] = safe ? value : Number.NaN
+        if (!safe) statuses[to + i] = STATUS_CODE.error
+      }
+      return
+    case STEP.absent:
+      values.fill(Number.NaN, to, to + count)
+      statuses.fill(STATUS_CODE.null, to, to + count)
+      return
+    default:
+      step satisfies never
   }
-}
-
-const copyInt32: Step['run'] = ({ from, to }, values, _statuses, at) => {
-  for (let index = 0; index < from.length; index++) {
-    values[at + to[index]!] = scratchView.getInt32(from[index]!, true)
-  }
-}
-
-const copyBool: Step['run'] = ({ from, to }, values, _statuses, at) => {
-  for (let index = 0; index < from.length; index++) values[at + to[index]!] = scratch[from[index]!]!
 }
 
 /** Two halves instead of a BigInt, which would allocate; the sum rounds once. */
-const copyInt64: Step['run'] = ({ from, to }, values, _statuses, at) => {
-  for (let index = 0; index < from.length; index++) {
-    const high = scratchView.getInt32(from[index]! + 4, true)
-    values[at + to[index]!] = high * 4_294_967_296 + scratchView.getUint32(from[index]!, true)
-  }
+function int64At(slot: number): number {
+  return scratchView.getInt32(slot + 4, true) * 4_294_967_296 + scratchView.getUint32(slot, true)
 }
 
-const copySafeInt64: Step['run'] = (step, values, statuses, at) => {
-  copyInt64(step, values, statuses, at)
-  for (let index = 0; index < step.to.length; index++) {
-    const to = at + step.to[index]!
-    if (Number.isSafeInteger(values[to])) continue
-    values[to] = Number.NaN
-    statuses[to] = STATUS_CODE.error
-  }
-}
-
-const STEPS: readonly Step['run'][] = [
-  copyBool,
-  copyInt32,
-  copyInt64,
-  copySafeInt64,
-  copyFloat32,
-  copyFloat64,
-]
-
-function runOf(type: FeatureType): Step['run'] | undefined {
+function stepOf(type: FeatureType): Step | undefined {
   switch (type.kind) {
     case 'bool':
-      return copyBool
     case 'int32':
-      return copyInt32
-    case 'int64':
-      return type.as === 'number' ? copySafeInt64 : copyInt64
-    case 'timestamp':
-      return copyInt64
     case 'float32':
-      return copyFloat32
     case 'float64':
-      return copyFloat64
+      return STEP[type.kind]
+    case 'int64':
+      return type.as === 'number' ? STEP.safeInt64 : STEP.int64
+    case 'timestamp':
+      return STEP.int64
     default:
       return undefined
   }
