@@ -49,7 +49,8 @@ export function memoryEventLog(options: { readonly wall: WallClock }): EventLog 
         last: (producer) => producers.get(producer),
         next: () => clock.append(),
       })
-      for (const record of plan.records) records.push({ ...record, body: record.body.slice() })
+      // `slice` of a Buffer would share its bytes.
+      for (const record of plan.records) records.push({ ...record, body: new Uint8Array(record.body) })
       for (const [producer, state] of plan.producers) producers.set(producer, state)
       end = plan.end
       return [...plan.answers]
@@ -64,7 +65,9 @@ export function memoryEventLog(options: { readonly wall: WallClock }): EventLog 
       checkPosition(from)
       checkPosition(limit)
       const first = indexOf(from)
-      return records.slice(first, first + limit).map((record) => ({ ...record, body: record.body.slice() }))
+      return records
+        .slice(first, first + limit)
+        .map((record) => ({ ...record, body: new Uint8Array(record.body) }))
     },
     end: async () => end,
     lastSequence: async (producer) => producers.get(producer)?.sequence,

@@ -30,7 +30,12 @@ export function memoryOnlineStore(): OnlineStore {
         const at = characters(key)
         const held = table.get(at)
         if (held !== undefined && compareStampBytes(stamp, held.stamp) <= 0) continue
-        table.set(at, { key: key.slice(), stamp: stamp.slice(), payload: payload.slice() })
+        // `slice` of a Buffer would share its bytes.
+        table.set(at, {
+          key: new Uint8Array(key),
+          stamp: new Uint8Array(stamp),
+          payload: new Uint8Array(payload),
+        })
         applied++
       }
       return { applied }
@@ -43,7 +48,11 @@ export function memoryOnlineStore(): OnlineStore {
       for (const key of keys.slice(0, range.limit)) {
         const row = table.get(key)
         if (row !== undefined)
-          yield { key: row.key.slice(), stamp: row.stamp.slice(), payload: row.payload.slice() }
+          yield {
+            key: new Uint8Array(row.key),
+            stamp: new Uint8Array(row.stamp),
+            payload: new Uint8Array(row.payload),
+          }
       }
     },
     remove: async (name, keys) => {

@@ -11,7 +11,8 @@ export function memoryRegistry(): Registry {
     head: async () => revisions.at(-1),
     revision: async (number) => (number >= 1 ? revisions[number - 1] : undefined),
     put: async (given) => {
-      for (const { hash, body } of given) if (!objects.has(hash)) objects.set(hash, body.slice())
+      // `slice` of a Buffer would share its bytes.
+      for (const { hash, body } of given) if (!objects.has(hash)) objects.set(hash, new Uint8Array(body))
     },
     get: async (hashes) => hashes.map((hash) => objects.get(hash)?.slice()),
     commit: async (parent, { root, at, author, message }) => {
