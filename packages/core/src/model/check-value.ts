@@ -91,7 +91,7 @@ export function mismatch(
   type: FeatureType,
   value: unknown,
   path: string,
-  form = FORMS[type.kind],
+  form: string = FORMS[type.kind],
 ): AsofError {
   const got = value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value
   return invalid('invalid_value', `not a value of this type; give ${form}`, {
