@@ -46,7 +46,8 @@ export const flights = sql('flights', {
 
 /** Delays at an airport over three hours, every hour, corrected as late flights land. */
 export const airportDelays = featureGroup('airport_delays', {
-  description: 'departures of an airport scheduled in the three hours up to the event time, as far as they have landed',
+  description:
+    'departures of an airport scheduled in the three hours up to the event time, as far as they have landed',
   entity: airport,
   owner: 'ops-ml',
   tags: ['delay', 'hourly'],

@@ -49,7 +49,7 @@ export function auc(scored: Float64Array, labels: Uint8Array): number {
   const order = Array.from(scored.keys()).sort((a, b) => scored[a]! - scored[b]!)
   let positives = 0
   let rankSum = 0
-  for (let from = 0; from < order.length; ) {
+  for (let from = 0; from < order.length;) {
     let to = from
     while (to < order.length && scored[order[to]!] === scored[order[from]!]) to++
     for (let place = from; place < to; place++) {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { dirname, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { init, parse } from 'es-module-lexer'
+import { parse } from 'es-module-lexer'
 import { invalid, type OnDemandCode } from '@asof/core'
 
 /**
@@ -27,19 +27,22 @@ export async function codeOf(
 }
 
 async function fingerprintOf(entry: string, projectFolder: string): Promise<string> {
-  await init
   const texts = new Map<string, string>()
   const packages = new Set<string>()
   const pending = [entry]
   for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
     if (texts.has(path)) continue
     const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-      throw invalid('code_missing', 'a module of an on-demand function cannot be read', { path: String(path), cause: String(cause) })
+      throw invalid('code_missing', 'a module of an on-demand function cannot be read', {
+        path,
+        cause: String(cause),
+      })
     })
     texts.set(path, text)
     for (const specifier of importsOf(text, path)) {
       const imported = specifier.startsWith('.') ? await onDisk(resolve(dirname(path), specifier)) : undefined
-      if (imported !== undefined && !relative(projectFolder, imported).startsWith('..')) pending.push(imported)
+      if (imported !== undefined && !relative(projectFolder, imported).startsWith('..'))
+        pending.push(imported)
       else packages.add(specifier)
     }
   }
@@ -55,7 +58,7 @@ async function fingerprintOf(entry: string, projectFolder: string): Promise<stri
 function importsOf(text: string, path: string): readonly string[] {
   const [imports] = parse(text, path)
   return imports.flatMap((found) =>
-    typeof found.specifier !== 'string' || ("typeOnly" in found && found.typeOnly) ? [] : [found.specifier],
+    typeof found.specifier !== 'string' || ('typeOnly' in found && found.typeOnly) ? [] : [found.specifier],
   )
 }
 

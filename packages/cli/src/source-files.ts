@@ -13,7 +13,9 @@ export function sourceFiles(projectFolder: string, tables: OfflineStore): Source
     const real = await realpath(asked).catch(() => asked)
     const root = await realpath(projectFolder)
     if (isAbsolute(path) || path.includes('\0') || escapes(root, real)) {
-      throw new AsofError('denied', 'path_outside_project', "a source lies outside the project's folder", { path })
+      throw new AsofError('denied', 'path_outside_project', "a source lies outside the project's folder", {
+        path,
+      })
     }
     return real
   }

@@ -21,7 +21,12 @@ import { countSuperseded, pushRows, type PushName, type PushResult, type PushRow
 import { Quarantine, type QuarantinedRow } from '../ingest/quarantine.ts'
 import { SINK_SETTINGS, Sinks, type SinkSettings } from '../ingest/sinks.ts'
 import type { SourceAccess } from '../ingest/source-relation.ts'
-import { groupId, type Definition, type GroupDefinition, type ServiceDefinition } from '../model/definition.ts'
+import {
+  groupId,
+  type Definition,
+  type GroupDefinition,
+  type ServiceDefinition,
+} from '../model/definition.ts'
 import type { FeatureService, KeysOf, RequestOf, VectorOf } from '../model/feature-service.ts'
 import type { Project } from '../model/project.ts'
 import type { ComputeEngine, LongCall } from '../ports/compute-engine.ts'
@@ -99,6 +104,10 @@ export class FeatureStore implements AsyncDisposable {
         ...this.#parts,
         onlineSink: new OnlineSink({ ...this.#parts, groupPlan }),
         offlineSink: new OfflineSink({ ...this.#parts, groupPlan }),
+        groupPlans: async () => {
+          const { groups } = await this.snapshot()
+          return await Promise.all([...groups.values()].map((group) => this.#compiled(this.project, group)))
+        },
       },
       this.#settings.sinks,
     )
@@ -205,7 +214,10 @@ export class FeatureStore implements AsyncDisposable {
   ): Promise<TypedVector<S>[]> {
     this.#open()
     const snapshot = await this.snapshot()
-    const plan = this.#servicePlan(snapshot, typeof service === 'string' ? service : service.definition.name)
+    const plan = await this.#servicePlan(
+      snapshot,
+      typeof service === 'string' ? service : service.definition.name,
+    )
     const asked = questions as unknown as readonly Question[]
     if (options.asOf !== undefined) {
       return (await lookUpAsOf(this.#asOfParts, plan, asked, options.asOf, options)) as TypedVector<S>[]
@@ -219,14 +231,16 @@ export class FeatureStore implements AsyncDisposable {
     const id = typeof group === 'string' ? group : groupId(group.definition)
     const found = snapshot.groups.get(id) ?? newestVersion(snapshot, id)
     if (found === undefined) {
-      throw notFound('group_not_found', 'group not found; apply the definitions first, or see asof status', { group: id })
+      throw notFound('group_not_found', 'group not found; apply the definitions first, or see asof status', {
+        group: id,
+      })
     }
-    return this.#compiled(this.project, found)
+    return await this.#compiled(this.project, found)
   }
 
   /** The compiled service of a name. */
   async servicePlan(service: string): Promise<ServicePlan> {
-    return this.#servicePlan(await this.snapshot(), service)
+    return await this.#servicePlan(await this.snapshot(), service)
   }
 
   /** Rows that were refused. */
@@ -235,7 +249,9 @@ export class FeatureStore implements AsyncDisposable {
   }
 
   /** Tries quarantined rows again, as pushes of today; those that pass leave the quarantine. */
-  async retryQuarantined(rows: readonly QuarantinedRow[]): Promise<{ readonly accepted: number; readonly refused: number }> {
+  async retryQuarantined(
+    rows: readonly QuarantinedRow[],
+  ): Promise<{ readonly accepted: number; readonly refused: number }> {
     this.#open()
     let accepted = 0
     for (const row of rows) {
@@ -261,7 +277,7 @@ export class FeatureStore implements AsyncDisposable {
     const quarantined = Map.groupBy(await this.#quarantine.list(), (row) => row.group)
     const groups: GroupStatus[] = []
     for (const group of snapshot.groups.values()) {
-      const plan = this.#compiled(this.project, group)
+      const plan = await this.#compiled(this.project, group)
       const table = await this.#parts.offline.snapshot(plan.offlineTable)
       groups.push({
         group: groupId(group.definition),
@@ -295,7 +311,7 @@ export class FeatureStore implements AsyncDisposable {
   async drain(what: { readonly offline: boolean } = { offline: true }): Promise<void> {
     this.#open()
     await this.#sinks.drain(what)
-    await this.#sinks.releaseHeld()
+    await this.#sinks.tend()
   }
 
   /** Follows the log in the background, as a server does. */
@@ -356,26 +372,32 @@ export class FeatureStore implements AsyncDisposable {
       this.#snapshots.delete(project)
       found = (await this.#snapshotOf(project)).groups.get(id)
     }
-    return found && this.#compiled(project, found)
+    return found && (await this.#compiled(project, found))
   }
 
-  #compiled(project: string, group: AppliedGroup): GroupPlan {
+  /** A group compiled once, with its online tables there. */
+  async #compiled(project: string, group: AppliedGroup): Promise<GroupPlan> {
     const known = this.#plans.get(group)
     if (known !== undefined) return known
     const plan = compileGroup(project, this.#settings.namespace, group)
+    if (group.definition.online) {
+      await this.#parts.online.provision(plan.onlineTable)
+      await this.#parts.online.provision(plan.recentTable)
+    }
     this.#plans.set(group, plan)
     return plan
   }
 
-  #servicePlan(snapshot: Snapshot, name: string): ServicePlan {
+  async #servicePlan(snapshot: Snapshot, name: string): Promise<ServicePlan> {
     const service = snapshot.services.get(name)
     if (service === undefined) {
       throw notFound('service_not_found', 'service not found; apply the definitions first', { service: name })
     }
     const known = this.#services.get(service)
     if (known !== undefined) return known
-    const compile = (group: AppliedGroup): GroupPlan => this.#compiled(this.project, group)
-    const plan = compileService(snapshot, service, compile, this.#code.functions)
+    const plans = new Map<AppliedGroup, GroupPlan>()
+    for (const group of snapshot.groups.values()) plans.set(group, await this.#compiled(this.project, group))
+    const plan = compileService(snapshot, service, (group) => plans.get(group)!, this.#code.functions)
     for (const { plan: group } of plan.slots) {
       if (!group.group.definition.online) {
         throw invalid('group_not_online', 'a service reads a group that is kept offline only', {
@@ -401,7 +423,8 @@ export class FeatureStore implements AsyncDisposable {
     const known = this.#complete.get(plan)
     if (known !== undefined && now - known.at < SNAPSHOT_AGE_MAX) return known.through
     const runs = await recordedThrough(this.#parts.log, plan)
-    const through = plan.group.definition.schedule === undefined ? await this.#sinks.onlineThrough() : (runs ?? now)
+    const through =
+      plan.group.definition.schedule === undefined ? await this.#sinks.onlineThrough() : (runs ?? now)
     this.#complete.set(plan, { through, at: now })
     return through
   }
@@ -430,7 +453,8 @@ function newestVersion(snapshot: Snapshot, name: string): AppliedGroup | undefin
   const active = versions.filter(({ definition }) => definition.status === 'active')
   const of = active.length > 0 ? active : versions
   return of.reduce<AppliedGroup | undefined>(
-    (best, group) => (best === undefined || group.definition.version > best.definition.version ? group : best),
+    (best, group) =>
+      best === undefined || group.definition.version > best.definition.version ? group : best,
     undefined,
   )
 }

@@ -1,5 +1,5 @@
 import type { AppliedGroup } from '../apply/snapshot.ts'
-import { encodeEntityKey, onlineKey } from '../codec/entity-key.ts'
+import { encodeEntityKey, onlineKeys } from '../codec/entity-key.ts'
 import { rowLayout, type RowLayout } from '../codec/row-layout.ts'
 import { rowReader, type RowReader } from '../codec/row-codec.ts'
 import type { KeyType } from '../model/feature-type.ts'
@@ -22,9 +22,9 @@ export interface GroupPlan {
   readonly recentTable: string
   readonly offlineTable: string
   /** The stored text of a key without nulls. */
-  entityKey(key: KeyValues): string
+  readonly entityKey: (key: KeyValues) => string
   /** The online store's key for that text. */
-  onlineKey(entityKey: string): Uint8Array
+  readonly onlineKey: (entityKey: string) => Uint8Array
 }
 
 /** Compiles a group version. `namespace` begins every online key. */
@@ -45,13 +45,11 @@ export function compileGroup(project: string, namespace: string, group: AppliedG
     recentTable: recentTable(project, definition),
     offlineTable: offlineTable(project, definition),
     entityKey: (key) => encodeEntityKey(keyTypes, key),
-    onlineKey: (entityKey) =>
-      onlineKey({
-        namespace,
-        version: definition.version,
-        entity: entity.name,
-        entityKey,
-        group: definition.name,
-      }),
+    onlineKey: onlineKeys({
+      namespace,
+      version: definition.version,
+      entity: entity.name,
+      group: definition.name,
+    }),
   }
 }

@@ -12,17 +12,26 @@ export const TABLE_COLUMNS = {
 } as const
 
 /** Path of a group version's offline table: it begins with the project. */
-export function offlineTable(project: string, group: { readonly name: string; readonly version: number }): string {
+export function offlineTable(
+  project: string,
+  group: { readonly name: string; readonly version: number },
+): string {
   return `${project}/${group.name}/v${group.version}`
 }
 
 /** Name of a group version's online table: the newest row of each key. */
-export function onlineTable(project: string, group: { readonly name: string; readonly version: number }): string {
+export function onlineTable(
+  project: string,
+  group: { readonly name: string; readonly version: number },
+): string {
   return `${project}/${group.name}@${group.version}`
 }
 
 /** Name of the online table of rows that a newer one has replaced and that an `at` in the recent past still needs. */
-export function recentTable(project: string, group: { readonly name: string; readonly version: number }): string {
+export function recentTable(
+  project: string,
+  group: { readonly name: string; readonly version: number },
+): string {
   return `${onlineTable(project, group)}#recent`
 }
 

@@ -79,7 +79,7 @@ export function decodeLogBody(bytes: Uint8Array): LogBody {
 }
 
 function* rowsIn(buffer: Buffer, from: number): Generator<{ entityKey: string; row: Uint8Array }> {
-  for (let at = from; at < buffer.length; ) {
+  for (let at = from; at < buffer.length;) {
     const keyEnd = at + 2 + buffer.readUInt16LE(at)
     const rowEnd = keyEnd + 4 + buffer.readUInt32LE(keyEnd)
     if (rowEnd > buffer.length) throw new RangeError('truncated row')

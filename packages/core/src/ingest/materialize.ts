@@ -3,7 +3,14 @@ import { MICROS, type Instant } from '../clock/instant.ts'
 import { durationMicros } from '../clock/duration.ts'
 import type { Snapshot } from '../apply/snapshot.ts'
 import { groupId } from '../model/definition.ts'
-import type { ComputeEngine, Extraction, GroupColumns, LongCall, Run, SourceRelation } from '../ports/compute-engine.ts'
+import type {
+  ComputeEngine,
+  Extraction,
+  GroupColumns,
+  LongCall,
+  Run,
+  SourceRelation,
+} from '../ports/compute-engine.ts'
 import type { EventLog } from '../ports/event-log.ts'
 import type { DataFile, OfflineStore } from '../ports/offline-store.ts'
 import type { Staging } from '../ports/staging.ts'
@@ -138,7 +145,9 @@ export async function restate(
   }
   const recorded = await recordedThrough(parts.log, plan)
   if (recorded === undefined) {
-    throw invalid('not_materialized', 'nothing to restate: materialize the group first', { group: nameOf(plan) })
+    throw invalid('not_materialized', 'nothing to restate: materialize the group first', {
+      group: nameOf(plan),
+    })
   }
   const start = parts.log.now()
   const runs = runsOf(scheduleOf(plan), range.from, range.to)
@@ -170,7 +179,11 @@ async function runBatch(
 }
 
 /** The runs that may be computed together: a live run stands alone, as do runs that read other table versions. */
-async function nextBatch(parts: MaterializeParts, plan: GroupPlan, due: readonly Run[]): Promise<readonly Run[]> {
+async function nextBatch(
+  parts: MaterializeParts,
+  plan: GroupPlan,
+  due: readonly Run[],
+): Promise<readonly Run[]> {
   const [first] = due
   if (first === undefined || first.at > plan.group.firstApplied) return due.slice(0, 1)
   const backfill = due.filter((run) => run.at <= plan.group.firstApplied).slice(0, RUNS_PER_BATCH)
@@ -237,7 +250,7 @@ async function importHistory(
   await using found = await parts.engine.extract({
     source: await sourceRelation(parts.snapshot, source, parts.sources, now),
     columns: groupColumns(plan),
-    knownBy: (options.to ?? now) as Instant,
+    knownBy: options.to ?? now,
     existing: await filesFrom(parts.offline, plan, undefined),
     delay: durationMicros(plan.group.definition.delay),
     ...longCall(options),
@@ -340,7 +353,11 @@ async function firstInterval(
   return Math.min(...firsts, parts.log.now()) as Instant
 }
 
-async function relationsAt(parts: MaterializeParts, plan: GroupPlan, asOf: Instant): Promise<SourceRelation[]> {
+async function relationsAt(
+  parts: MaterializeParts,
+  plan: GroupPlan,
+  asOf: Instant,
+): Promise<SourceRelation[]> {
   return await Promise.all(
     sourceNames(plan).map((name) => sourceRelation(parts.snapshot, name, parts.sources, asOf)),
   )
@@ -442,7 +459,9 @@ export async function backfilledBefore(log: EventLog, plan: GroupPlan): Promise<
   if (plan.group.definition.schedule === undefined) return undefined
   const recorded = await recordedThrough(log, plan)
   if (recorded === undefined) {
-    throw invalid('not_materialized', 'this group has no rows yet: materialize it first', { group: nameOf(plan) })
+    throw invalid('not_materialized', 'this group has no rows yet: materialize it first', {
+      group: nameOf(plan),
+    })
   }
   const next = recorded + scheduleOf(plan).every
   return next <= plan.group.firstApplied ? ((next - 1) as Instant) : undefined

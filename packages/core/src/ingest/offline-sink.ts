@@ -59,10 +59,13 @@ export class OfflineSink {
         await this.#appendBatch(plan, record, body)
       }
     }
-    for (const table of [...pushed.keys()]) await flush(table)
+    for (const table of Array.from(pushed.keys())) await flush(table)
   }
 
-  async #appendRows(plan: GroupPlan, records: readonly { record: LogRecord; body: RowsBody }[]): Promise<void> {
+  async #appendRows(
+    plan: GroupPlan,
+    records: readonly { record: LogRecord; body: RowsBody }[],
+  ): Promise<void> {
     const last = records.at(-1)!.record
     await this.#append(plan, last.position, {
       rows: single(pushedBatch(plan, records)),
@@ -169,4 +172,3 @@ function timeColumns(e: BigInt64Array, c: BigInt64Array, s: BigInt64Array): Reco
 async function* single<T>(value: T): AsyncGenerator<T> {
   yield value
 }
-

@@ -27,7 +27,7 @@ export interface OnlineSinkParts {
   readonly parquet: ParquetFiles
   readonly staging: Staging
   readonly telemetry: Telemetry
-  /** The compiled group version, or undefined once it is gone from the registry. */
+  /** The compiled group version, its tables provisioned; undefined once it is gone from the registry. */
   groupPlan(name: GroupName): Promise<GroupPlan | undefined>
 }
 
@@ -46,7 +46,7 @@ const ARRIVALS_PER_WRITE = 8_192
  */
 export class OnlineSink {
   readonly #parts: OnlineSinkParts
-  readonly #provisioned = new Set<string>()
+  #ready = false
 
   constructor(parts: OnlineSinkParts) {
     this.#parts = parts
@@ -76,7 +76,7 @@ export class OnlineSink {
   /** Applies the held rows whose time has come; answers the instant of the next, if any. */
   async releaseHeld(now: Instant): Promise<Instant | undefined> {
     const { online } = this.#parts
-    await this.#provision(HELD_TABLE)
+    await this.#provisionHeld()
     const due = new Map<GroupPlan, Arrival[]>()
     const done: Uint8Array[] = []
     let next: Instant | undefined
@@ -98,7 +98,6 @@ export class OnlineSink {
   /** Removes from `…#recent` what no `at` within `atPastMax` before now can need any more. */
   async pruneRecent(plan: GroupPlan, now: Instant): Promise<void> {
     const { online } = this.#parts
-    if (!(await online.tables()).includes(plan.recentTable)) return
     const done: Uint8Array[] = []
     let ofKey: Uint8Array[] = []
     const settleKey = async (): Promise<void> => {
@@ -114,7 +113,10 @@ export class OnlineSink {
     for await (const row of online.scan(plan.recentTable)) {
       const recent = row.key
       const keyBytes = recent.indexOf(0)
-      if (ofKey.length > 0 && Buffer.compare(ofKey[0]!.subarray(0, keyBytes + 1), recent.subarray(0, keyBytes + 1)) !== 0) {
+      if (
+        ofKey.length > 0 &&
+        Buffer.compare(ofKey[0]!.subarray(0, keyBytes + 1), recent.subarray(0, keyBytes + 1)) !== 0
+      ) {
         await settleKey()
       }
       ofKey.push(recent)
@@ -132,10 +134,14 @@ export class OnlineSink {
     let arrivals: Arrival[] = []
     let ofKey: { key: KeyValues; stamp: Stamp; batch: ColumnBatch; row: number; visible: number }[] = []
     const flushKey = (): void => {
-      for (const { key, stamp, batch, row } of ofKey) arrivals.push(encodeArrival(plan, key, stamp, batch, row))
+      for (const { key, stamp, batch, row } of ofKey)
+        arrivals.push(encodeArrival(plan, key, stamp, batch, row))
       ofKey = []
     }
-    for await (const batch of parquet.read([{ localPath: staging.localPath(name), constants: {} }], columns)) {
+    for await (const batch of parquet.read(
+      [{ localPath: staging.localPath(name), constants: {} }],
+      columns,
+    )) {
       const keyColumns = plan.group.entity.keys.map((key) => batch.columns[key.name]!)
       const times = timesOf(batch, record, body)
       for (let row = 0; row < batch.rows; row++) {
@@ -162,7 +168,7 @@ export class OnlineSink {
     if (arrivals.length === 0) return
     const visible = arrivals.filter((arrival) => visibleFrom(arrival, plan.rule) <= now)
     if (visible.length < arrivals.length) {
-      await this.#provision(HELD_TABLE)
+      await this.#provisionHeld()
       const held = arrivals.filter((arrival) => visibleFrom(arrival, plan.rule) > now)
       await this.#parts.online.write(
         HELD_TABLE,
@@ -177,7 +183,6 @@ export class OnlineSink {
 
   async #write(plan: GroupPlan, arrivals: readonly Arrival[], now: Instant): Promise<void> {
     const { online } = this.#parts
-    await this.#provision(plan.onlineTable)
     const byKey = Map.groupBy(arrivals, (arrival) => arrival.entityKey)
     const keys = [...byKey.keys()].map((entityKey) => plan.onlineKey(entityKey))
     const stored = await online.read(keys.map((key) => ({ table: plan.onlineTable, key })))
@@ -197,17 +202,16 @@ export class OnlineSink {
       }
     }
     if (recent.length > 0) {
-      await this.#provision(plan.recentTable)
       await online.write(plan.recentTable, recent)
     }
     const { applied } = await online.write(plan.onlineTable, newest)
     this.#parts.telemetry.count('asof_rows_applied', applied, { group: plan.onlineTable })
   }
 
-  async #provision(table: string): Promise<void> {
-    if (this.#provisioned.has(table)) return
-    await this.#parts.online.provision(table)
-    this.#provisioned.add(table)
+  async #provisionHeld(): Promise<void> {
+    if (this.#ready) return
+    await this.#parts.online.provision(HELD_TABLE)
+    this.#ready = true
   }
 }
 
@@ -259,10 +263,22 @@ export function timesOf(
   })
 }
 
-function encodeArrival(plan: GroupPlan, key: KeyValues, stamp: Stamp, batch: ColumnBatch, row: number): Arrival {
+function encodeArrival(
+  plan: GroupPlan,
+  key: KeyValues,
+  stamp: Stamp,
+  batch: ColumnBatch,
+  row: number,
+): Arrival {
   const deleted = columnValue(batch.columns[TABLE_COLUMNS.deleted]!, row) === true
-  const values = plan.group.definition.features.map((feature) => columnValue(batch.columns[feature.name]!, row))
-  return { ...stamp, entityKey: plan.entityKey(key), row: encodeRow(plan.layout, stamp, deleted ? 'deleted' : values) }
+  const values = plan.group.definition.features.map((feature) =>
+    columnValue(batch.columns[feature.name]!, row),
+  )
+  return {
+    ...stamp,
+    entityKey: plan.entityKey(key),
+    row: encodeRow(plan.layout, stamp, deleted ? 'deleted' : values),
+  }
 }
 
 function sameKey(a: KeyValues, b: KeyValues): boolean {

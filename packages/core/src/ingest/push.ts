@@ -6,7 +6,7 @@ import { decodeStamp } from '../codec/stamp.ts'
 import { checkKey, checkValue } from '../model/check-value.ts'
 import { groupId } from '../model/definition.ts'
 import { valueFromJson, valueToJson } from '../model/value-json.ts'
-import type { JsonValue, KeyType } from '../model/feature-type.ts'
+import type { KeyType } from '../model/feature-type.ts'
 import type { Value } from '../model/value.ts'
 import type { RejectedRow } from '../ports/compute-engine.ts'
 import type { EventLog } from '../ports/event-log.ts'
@@ -63,10 +63,14 @@ export async function pushRows(
 ): Promise<PushResult> {
   if (rows.length === 0) throw invalid('empty_push', 'a push needs a row')
   if (rows.length > LIMITS.rowsPerPushMax) {
-    throw invalid('push_too_large', 'too many rows in one push; split it', { rowsPerPushMax: LIMITS.rowsPerPushMax })
+    throw invalid('push_too_large', 'too many rows in one push; split it', {
+      rowsPerPushMax: LIMITS.rowsPerPushMax,
+    })
   }
   if (name.producer.startsWith('asof:')) {
-    throw invalid('invalid_producer', 'producers that begin with asof: are its own', { producer: name.producer })
+    throw invalid('invalid_producer', 'producers that begin with asof: are its own', {
+      producer: name.producer,
+    })
   }
   if (!Number.isSafeInteger(name.sequence)) {
     throw invalid('invalid_sequence', 'a sequence is a whole number that rises with each push', {
@@ -78,9 +82,11 @@ export async function pushRows(
   const [ahead, accepted] = [checked.filter((row) => row.e > latest && !options.hold), [] as CheckedRow[]]
   for (const row of checked) if (row.e <= latest || options.hold) accepted.push(row)
   const { definition } = plan.group
-  const rejected = ahead.map(
-    (row): RejectedRow => ({ reason: 'future', column: TABLE_COLUMNS.eventTime, row: row.json() }),
-  )
+  const rejected = ahead.map((row): RejectedRow => ({
+    reason: 'future',
+    column: TABLE_COLUMNS.eventTime,
+    row: row.json(),
+  }))
   // Before the append: if this process dies in between, the repeat of the push finds them there.
   await parts.quarantine.add(groupId(definition), rejected, parts.log.now())
   const body = encodeLogBody({
@@ -91,11 +97,19 @@ export async function pushRows(
     rows: accepted,
   })
   if (body.length > LIMITS.logRecordBytesMax) {
-    throw invalid('push_too_large', 'too many bytes in one push; split it', { logRecordBytesMax: LIMITS.logRecordBytesMax })
+    throw invalid('push_too_large', 'too many bytes in one push; split it', {
+      logRecordBytesMax: LIMITS.logRecordBytesMax,
+    })
   }
   const [appended] = await parts.log.append([{ ...name, span: Math.max(1, accepted.length), body }])
   const { duplicate, position, at } = appended!
-  return { duplicate, accepted: duplicate ? 0 : accepted.length, quarantined: duplicate ? 0 : ahead.length, position, at }
+  return {
+    duplicate,
+    accepted: duplicate ? 0 : accepted.length,
+    quarantined: duplicate ? 0 : ahead.length,
+    position,
+    at,
+  }
 }
 
 /** How many rows of a push are older than what is stored under their keys: kept for history, not served. */
@@ -105,10 +119,15 @@ export async function countSuperseded(
   rows: readonly PushRow[],
   pushed: PushResult,
 ): Promise<number> {
-  const keys = rows.map((row) => plan.entityKey(checkKey(plan.group.entity.keys, keyOf(plan, row, (_, value) => value, 'rows'))))
-  const stored = await online.read(
-    keys.map((key) => ({ table: plan.onlineTable, key: plan.onlineKey(key) })),
+  const keys = rows.map((row) =>
+    plan.entityKey(
+      checkKey(
+        plan.group.entity.keys,
+        keyOf(plan, row, (_, value) => value, 'rows'),
+      ),
+    ),
   )
+  const stored = await online.read(keys.map((key) => ({ table: plan.onlineTable, key: plan.onlineKey(key) })))
   return stored.filter((bytes, index) => {
     if (bytes === undefined) return false
     const { s } = decodeStamp(bytes)
@@ -140,8 +159,12 @@ function checkRow(plan: GroupPlan, row: PushRow, path: string, json: boolean): C
     throw invalid('invalid_tombstone', 'a tombstone has no features', { path })
   }
   const read = (type: Parameters<typeof checkValue>[0], value: unknown, at: string): Value | null =>
-    json ? valueFromJson(type, value as JsonValue, at) : checkValue(type, value, at)
-  const key = checkKey(entity.keys, keyOf(plan, row, (type, value, at) => (json ? read(type, value, at) : value), path), path)
+    json ? valueFromJson(type, value, at) : checkValue(type, value, at)
+  const key = checkKey(
+    entity.keys,
+    keyOf(plan, row, (type, value, at) => (json ? read(type, value, at) : value), path),
+    path,
+  )
   const missing = entity.keys.find((_, part) => key[part] === null)
   if (missing !== undefined) {
     throw invalid('null_key', 'a row needs every part of its key', { path, column: missing.name })
@@ -155,12 +178,17 @@ function checkRow(plan: GroupPlan, row: PushRow, path: string, json: boolean): C
     row: encodeRow(plan.layout, stamp, deleted ? 'deleted' : values),
     json: () =>
       JSON.stringify({
-        ...Object.fromEntries(entity.keys.map(({ name, type }, part) => [name, valueToJson(type, key[part]!)])),
+        ...Object.fromEntries(
+          entity.keys.map(({ name, type }, part) => [name, valueToJson(type, key[part]!)]),
+        ),
         [TABLE_COLUMNS.eventTime]: e,
         ...(deleted
           ? { _deleted: true }
           : Object.fromEntries(
-              definition.features.map(({ name, type }, part) => [name, valueToJson(type, values[part] ?? null)]),
+              definition.features.map(({ name, type }, part) => [
+                name,
+                valueToJson(type, values[part] ?? null),
+              ]),
             )),
       }),
   }
@@ -185,5 +213,7 @@ function checkEventTime(value: unknown, path: string): Instant {
   } catch (error) {
     throw invalid('invalid_event_time', (error as Error).message, { path: at })
   }
-  throw invalid('invalid_event_time', 'an event time is an instant in microseconds or RFC 3339 text', { path: at })
+  throw invalid('invalid_event_time', 'an event time is an instant in microseconds or RFC 3339 text', {
+    path: at,
+  })
 }

@@ -52,7 +52,9 @@ export class Quarantine {
   async list(group?: string): Promise<QuarantinedRow[]> {
     if (!(await this.#online.tables()).includes(this.#table)) return []
     const range =
-      group === undefined ? {} : { from: Buffer.from(`${group}\0`, 'utf8'), to: Buffer.from(`${group}\u0001`, 'utf8') }
+      group === undefined
+        ? {}
+        : { from: Buffer.from(`${group}\0`, 'utf8'), to: Buffer.from(`${group}\u0001`, 'utf8') }
     const rows: QuarantinedRow[] = []
     for await (const row of this.#online.scan(this.#table, range)) {
       rows.push(JSON.parse(Buffer.from(row.payload.subarray(24)).toString('utf8')) as QuarantinedRow)

@@ -4,6 +4,7 @@ import type { EventLog, LogRecord } from '../ports/event-log.ts'
 import type { Staging } from '../ports/staging.ts'
 import type { Timing } from '../ports/timing.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
+import type { GroupPlan } from './group-plan.ts'
 import { decodeLogBody } from './log-record.ts'
 import type { OfflineSink } from './offline-sink.ts'
 import type { OnlineSink } from './online-sink.ts'
@@ -18,10 +19,18 @@ export interface SinkSettings {
   readonly flushMs: number
   /** Records read from the log at once. */
   readonly recordsPerStep: number
+  /** How often replaced rows that no `at` needs any more are removed, in milliseconds. */
+  readonly pruneMs: number
 }
 
 /** Values that suit one process on one machine. */
-export const SINK_SETTINGS: SinkSettings = { leaseTtlMs: 1_500, pollMs: 10, flushMs: 1_000, recordsPerStep: 256 }
+export const SINK_SETTINGS: SinkSettings = {
+  leaseTtlMs: 1_500,
+  pollMs: 10,
+  flushMs: 1_000,
+  recordsPerStep: 256,
+  pruneMs: 600_000,
+}
 
 /** The parts that the sinks run on. */
 export interface SinksParts {
@@ -33,6 +42,8 @@ export interface SinksParts {
   readonly telemetry: Telemetry
   /** Names this process in the lease: `pid:random`. */
   readonly owner: string
+  /** The compiled groups whose replaced rows are looked after. */
+  groupPlans(): Promise<readonly GroupPlan[]>
 }
 
 const LEASE = 'sinks'
@@ -53,6 +64,7 @@ export class Sinks {
   #loop: Promise<void> | undefined
   readonly #stop = new AbortController()
   #failure: unknown
+  #pruneAt = 0
 
   constructor(parts: SinksParts, settings: SinkSettings = SINK_SETTINGS) {
     this.#parts = parts
@@ -95,10 +107,10 @@ export class Sinks {
     return next === undefined ? now : (Math.max(INSTANT_MIN, next.at - 1) as Instant)
   }
 
-  /** Applies held rows whose time has come, if this process holds the lease. */
-  async releaseHeld(): Promise<void> {
+  /** Applies held rows whose time has come and removes what nobody can ask for, if this process holds the lease. */
+  async tend(): Promise<void> {
     await this.#exclusive(async () => {
-      if (await this.#lease()) await this.#parts.onlineSink.releaseHeld(this.#parts.log.now())
+      if (await this.#lease()) await this.#tend(this.#parts.log.now())
     })
   }
 
@@ -121,7 +133,7 @@ export class Sinks {
   }
 
   async #follow(): Promise<void> {
-    const { log, timing, telemetry, onlineSink } = this.#parts
+    const { log, timing, telemetry } = this.#parts
     const { signal } = this.#stop
     let flushed = log.now()
     while (!signal.aborted) {
@@ -131,16 +143,26 @@ export class Sinks {
           const now = log.now()
           const flush = now - flushed >= this.#settings.flushMs * 1_000
           await this.#step(await log.end(), flush)
-          await onlineSink.releaseHeld(now)
+          await this.#tend(now)
           if (flush) flushed = now
         })
         this.#failure = undefined
       } catch (error) {
         this.#failure = error
-        telemetry.count('asof_sink_failures', 1, { code: error instanceof AsofError ? error.code : 'internal' })
+        telemetry.count('asof_sink_failures', 1, {
+          code: error instanceof AsofError ? error.code : 'internal',
+        })
       }
       await timing.sleep(this.#settings.pollMs, signal)
     }
+  }
+
+  async #tend(now: Instant): Promise<void> {
+    const { onlineSink } = this.#parts
+    await onlineSink.releaseHeld(now)
+    if (now < this.#pruneAt) return
+    this.#pruneAt = now + this.#settings.pruneMs * 1_000
+    for (const plan of await this.#parts.groupPlans()) await onlineSink.pruneRecent(plan, now)
   }
 
   /** Applies up to `target`, as far as the lease is ours. */

@@ -28,9 +28,12 @@ export async function sourceRelation(
   const source = sourceNamed(snapshot, name)
   const { relation, committed } = await relationOf(snapshot, source, access, asOf)
   const times = source.eventTime === undefined ? {} : { eventTime: source.eventTime }
-  if (source.created === 'commit') return { name, relation, ...times, created: { knownAt: committed ?? asOf } }
+  if (source.created === 'commit')
+    return { name, relation, ...times, created: { knownAt: committed ?? asOf } }
   if (source.created === undefined) {
-    throw invalid('source_without_created', 'say when rows of this source become known: created', { source: name })
+    throw invalid('source_without_created', 'say when rows of this source become known: created', {
+      source: name,
+    })
   }
   return { name, relation, ...times, created: source.created }
 }
@@ -56,13 +59,21 @@ async function relationOf(
     case 'csv':
     case 'jsonl': {
       const paths = await access.files(reads.path)
-      if (paths.length === 0) throw notFound('source_file_not_found', 'the source names no file', { source: name, path: reads.path })
+      if (paths.length === 0)
+        throw notFound('source_file_not_found', 'the source names no file', {
+          source: name,
+          path: reads.path,
+        })
       return { relation: { kind: 'files', format: reads.format, paths } }
     }
     case 'delta': {
       const at = source.created === 'commit' ? { instant: asOf } : undefined
       const table = await access.deltaTable(reads.path, at)
-      if (table === undefined) throw notFound('source_file_not_found', 'the source names no table', { source: name, path: reads.path })
+      if (table === undefined)
+        throw notFound('source_file_not_found', 'the source names no table', {
+          source: name,
+          path: reads.path,
+        })
       return {
         relation: { kind: 'table', files: table.files, columns: table.schema.columns },
         committed: table.committed,

@@ -19,7 +19,16 @@ import type { ParquetFiles } from '../ports/parquet-files.ts'
 import type { Staging } from '../ports/staging.ts'
 import type { Timing } from '../ports/timing.ts'
 import type { FeatureVector } from './feature-vector.ts'
-import { assemble, checkExpected, checkRequest, foundRow, MISSING, NULL_KEY, type Found, type Question } from './look-up.ts'
+import {
+  assemble,
+  checkExpected,
+  checkRequest,
+  foundRow,
+  MISSING,
+  NULL_KEY,
+  type Found,
+  type Question,
+} from './look-up.ts'
 import type { ServicePlan, SlotPlan } from './service-plan.ts'
 
 /** The parts that looking into the past needs. */
@@ -204,7 +213,7 @@ async function offerStaged(
 
 async function recordsFrom(log: EventLog, position: number): Promise<LogRecord[]> {
   const records: LogRecord[] = []
-  for (let from = position; ; ) {
+  for (let from = position; ;) {
     const read = await log.read(from, RECORDS_PER_READ)
     records.push(...read)
     const last = read.at(-1)

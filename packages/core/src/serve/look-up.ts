@@ -135,7 +135,10 @@ export function checkExpected(plan: ServicePlan, expect: string | undefined): vo
 }
 
 /** Checks a request's inputs; one that is not given is null. */
-export function checkRequest(plan: ServicePlan, given: Readonly<Record<string, unknown>>): readonly (Value | null)[] {
+export function checkRequest(
+  plan: ServicePlan,
+  given: Readonly<Record<string, unknown>>,
+): readonly (Value | null)[] {
   const { request } = plan.shape
   for (const name of Object.keys(given)) {
     if (!request.some((field) => field.name === name)) {
@@ -178,7 +181,10 @@ export function assemble(
       value = slot.row === undefined ? null : storedValue(slot.row, output.feature)
       if (slot.nullKey) flags[index]! |= FLAG.null_key
       if (completeThrough !== undefined && freshness !== undefined) {
-        const known = Math.max(Number.isNaN(slot.c) ? Number.NEGATIVE_INFINITY : slot.c, completeThrough[output.slot]!)
+        const known = Math.max(
+          Number.isNaN(slot.c) ? Number.NEGATIVE_INFINITY : slot.c,
+          completeThrough[output.slot]!,
+        )
         if (at - known > freshness) flags[index]! |= FLAG.stale
       }
     }
@@ -256,7 +262,7 @@ async function answer(
   if (visibleFrom(decodeStamp(main), rule) > at) {
     // What is stored came after the decision: one of the rows that it replaced answers, or none.
     let earlier: Uint8Array | undefined
-    for await (const candidate of scanRecent(parts.online, recentTable, read.key)) {
+    for await (const candidate of parts.online.scan(recentTable, recentRange(read.key))) {
       if (visibleFrom(decodeStamp(candidate.stamp), rule) <= at) earlier = candidate.payload
     }
     if (earlier === undefined) return MISSING
@@ -274,22 +280,23 @@ export function foundRow({ plan }: SlotPlan, bytes: Uint8Array, at: Instant): Fo
     if (said !== 'row' || readers === undefined) {
       return { ...MISSING, status: said === 'expired' ? STATUS_CODE.expired : STATUS_CODE.not_found, c }
     }
-    return { status: STATUS_CODE.present, row: { bytes, view: rowView(bytes), readers }, e, c, nullKey: false }
+    return {
+      status: STATUS_CODE.present,
+      row: { bytes, view: rowView(bytes), readers },
+      e,
+      c,
+      nullKey: false,
+    }
   } catch {
     return FAILED // Bytes that cannot be read cost the values in them, not the request.
   }
 }
 
-async function* scanRecent(
-  online: OnlineStore,
-  table: string,
-  key: Uint8Array,
-): AsyncGenerator<{ stamp: Uint8Array; payload: Uint8Array }> {
-  if ((await online.tables()).includes(table)) yield* online.scan(table, recentRange(key))
-}
-
 /** Distinct reads, and for each entity and slot the place of its read; -1 where a part of the key is null. */
-function readsOf(plan: ServicePlan, keys: readonly KeyValues[]): { requests: OnlineRead[]; places: Int32Array } {
+function readsOf(
+  plan: ServicePlan,
+  keys: readonly KeyValues[],
+): { requests: OnlineRead[]; places: Int32Array } {
   const { slots } = plan
   const places = new Int32Array(keys.length * slots.length).fill(-1)
   const requests: OnlineRead[] = []
@@ -302,10 +309,10 @@ function readsOf(plan: ServicePlan, keys: readonly KeyValues[]): { requests: Onl
       const text = slot.sameKeyAs < index ? texts[slot.sameKeyAs] : entityKeyOf(slot, all)
       texts[index] = text
       if (text === undefined) continue
-      const { onlineTable, onlineKey } = slot.plan
+      const { plan: group } = slot
       const known = seen?.get(`${index}/${text}`)
       places[entity * slots.length + index] =
-        known ?? requests.push({ table: onlineTable, key: onlineKey(text) }) - 1
+        known ?? requests.push({ table: group.onlineTable, key: group.onlineKey(text) }) - 1
       if (known === undefined) seen?.set(`${index}/${text}`, requests.length - 1)
     }
   }
@@ -320,7 +327,10 @@ function entityKeyOf(slot: SlotPlan, keys: KeyValues): string | undefined {
 const FAILED_READ = new Uint8Array(0)
 
 /** A store that fails costs the values that it holds, not the request. */
-async function readAll(parts: LookUpParts, requests: readonly OnlineRead[]): Promise<(Uint8Array | undefined)[]> {
+async function readAll(
+  parts: LookUpParts,
+  requests: readonly OnlineRead[],
+): Promise<(Uint8Array | undefined)[]> {
   try {
     return await parts.online.read(requests)
   } catch (error) {
@@ -358,15 +368,23 @@ async function decisionTime(parts: LookUpParts, at: Instant): Promise<Instant> {
     throw invalid('at_in_future', 'a decision time lies in the future', { at: formatInstant(at) })
   }
   if (at < now - LIMITS.atPastMaxMicros) {
-    throw invalid('at_too_far_back', 'a decision time lies too far back; ask with asOf for any past instant', {
-      at: formatInstant(at),
-    })
+    throw invalid(
+      'at_too_far_back',
+      'a decision time lies too far back; ask with asOf for any past instant',
+      {
+        at: formatInstant(at),
+      },
+    )
   }
   while (parts.log.now() < at) await parts.timing.sleep(1)
   return at
 }
 
-async function withDeadline<T>(parts: LookUpParts, deadline: number | undefined, work: () => Promise<T>): Promise<T> {
+async function withDeadline<T>(
+  parts: LookUpParts,
+  deadline: number | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
   if (deadline === undefined) return await work()
   const over = new AbortController()
   const late = parts.timing.sleep(deadline, over.signal).then((): never => {

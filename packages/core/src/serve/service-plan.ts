@@ -79,7 +79,8 @@ export function compileService(
     })),
     outputs: shape.outputs.map((output) => ({
       type: output.type,
-      default: output.default === undefined ? undefined : valueFromJson(output.type, output.default, output.name),
+      default:
+        output.default === undefined ? undefined : valueFromJson(output.type, output.default, output.name),
       slot: output.from === 'slot' ? output.slot : -1,
       call: output.from === 'on-demand' ? output.call : -1,
       feature: output.feature,
