@@ -107,6 +107,6 @@ const SCALAR_KINDS: readonly string[] = ['float32', 'float64', ...KEY_KINDS]
 
 function checkScalar(type: ScalarType, path: string): void {
   if (!SCALAR_KINDS.includes(type.kind)) {
-    throw invalid('invalid_type', 'no such type here; nested types stay flat', { path, type: String(type.kind) })
+    throw invalid('invalid_type', 'no such type here; nested types stay flat', { path, type: type.kind })
   }
 }
