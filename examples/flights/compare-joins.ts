@@ -30,7 +30,9 @@ export async function compareJoins(
   const set = async (name: string, at: string, knowledge: 'as-known' | 'event-time'): Promise<string> => {
     const to = join(folder, storeFolder, 'train', name)
     if (!existsSync(to)) {
-      await withProgress(name, (progress) => store.train(delayModel, { labels: labels.path, at, to, knowledge, progress }))
+      await withProgress(name, (progress) =>
+        store.train(delayModel, { labels: labels.path, at, to, knowledge, progress }),
+      )
     }
     return to
   }
@@ -45,7 +47,10 @@ export async function compareJoins(
     const compared = await withProgress(`model ${name}`, async () => {
       const model = trainModel(await examples(from, 'training'))
       const promised = await examples(from, 'held out')
-      return { promised: auc(scores(model, promised), promised.labels), live: auc(scores(model, live), live.labels) }
+      return {
+        promised: auc(scores(model, promised), promised.labels),
+        live: auc(scores(model, live), live.labels),
+      }
     })
     results.push({ name, ...compared })
   }
@@ -63,8 +68,14 @@ async function examples(folder: string, part: 'training' | 'held out'): Promise<
       minutes(`${role}_delay_mean`),
       amount(`${role}_flights`),
     ]),
-    ...oneHot('hour_of_day', Array.from({ length: 24 }, (_, hour) => String(hour))),
-    ...oneHot('weekday', Array.from({ length: 7 }, (_, day) => String(day))),
+    ...oneHot(
+      'hour_of_day',
+      Array.from({ length: 24 }, (_, hour) => String(hour)),
+    ),
+    ...oneHot(
+      'weekday',
+      Array.from({ length: 7 }, (_, day) => String(day)),
+    ),
     ...oneHot('distance_band', ["'short'", "'medium'", "'long'"]),
   ]
   const where = part === 'training' ? `scheduled < ${HELD_OUT_FROM}` : `scheduled >= ${HELD_OUT_FROM}`

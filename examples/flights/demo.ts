@@ -3,7 +3,14 @@ import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { formatAge, openFeatureStore, parseInstant, startProgress, type FeatureStore, type MaterializeResult } from 'asof'
+import {
+  formatAge,
+  openFeatureStore,
+  parseInstant,
+  startProgress,
+  type FeatureStore,
+  type MaterializeResult,
+} from 'asof'
 import { prepareFlights, prepareLabels } from './flight-data.ts'
 import { compareJoins } from './compare-joins.ts'
 import definitions, { airportDelays, delayModel, routeDelays } from './definitions.ts'
@@ -25,16 +32,22 @@ title(1, 'Three million flights')
 const flights = await prepareFlights(folder, rows)
 // A store of other flights, or one that is not wanted any more, would only confuse.
 if (flights.fresh || options.fresh) await rm(join(folder, storeFolder), { recursive: true, force: true })
-say(`${count(flights.rows)} US flights, January to June 2001 (${flights.fresh ? 'taken from vega-datasets' : 'already there'})`)
+say(
+  `${count(flights.rows)} US flights, January to June 2001 (${flights.fresh ? 'taken from vega-datasets' : 'already there'})`,
+)
 say('their times are local and have no zone; they are taken as UTC here')
 
 title(2, 'Definitions')
-await using store = await openFeatureStore({ project: definitions, projectFolder: folder, folder: storeFolder })
+await using store = await openFeatureStore({
+  project: definitions,
+  projectFolder: folder,
+  folder: storeFolder,
+})
 const applied = await store.apply({ author: 'demo', message: 'the flights example' })
 say(
-  applied.changes.length === 0
-    ? 'already applied'
-    : `applied ${applied.changes.length} definitions: ${applied.changes.map((change) => change.id).join(', ')}`,
+  applied.committed
+    ? `applied ${applied.plan.changes.length} definitions: ${applied.plan.changes.map((change) => change.id).join(', ')}`
+    : 'already applied',
 )
 
 title(3, 'Materialize: the schedule replayed, every value as it was known then')
@@ -46,20 +59,34 @@ const trainingSet = join(folder, storeFolder, 'train', 'as-known')
 if (existsSync(trainingSet)) say(`already there: ${trainingSet}`)
 else {
   const set = await withProgress('train', (progress) =>
-    store.train(delayModel, { labels: labels.path, at: 'scheduled', to: trainingSet, eventTimes: true, progress }),
+    store.train(delayModel, {
+      labels: labels.path,
+      at: 'scheduled',
+      to: trainingSet,
+      eventTimes: true,
+      progress,
+    }),
   )
-  say(`${count(set.manifest.labels.rows)} labels (was the flight more than 15 minutes late?), ${set.manifest.features.length} features`)
+  say(
+    `${count(set.manifest.labels.rows)} labels (was the flight more than 15 minutes late?), ${set.manifest.features.length} features`,
+  )
   for (const group of set.manifest.groups) {
     say(
       `  ${group.group.padEnd(18)} used for ${count(group.rowsUsed)} labels; newest used was ${seconds(group.largestCreatedLead)} old, never from after the label`,
     )
   }
 }
-const verified = await withProgress('verify', (progress) => store.verify(trainingSet, { sample: 1_000, progress }))
-say(`verified: every file's hash, and ${count(verified.checked)} rows computed again by the naive engine, ${verified.differences.length} different`)
+const verified = await withProgress('verify', (progress) =>
+  store.verify(trainingSet, { sample: 1_000, progress }),
+)
+say(
+  `verified: every file's hash, and ${count(verified.checked)} rows computed again by the naive engine, ${verified.differences.length} different`,
+)
 
 title(5, 'Why it matters: the same model, trained three ways')
-say("a flight's outcome is known when it has landed; a join on event time alone sees flights that are still in the air")
+say(
+  "a flight's outcome is known when it has landed; a join on event time alone sees flights that are still in the air",
+)
 const joins = await compareJoins(store, folder, storeFolder, labels, trainingSet, withProgress)
 console.log()
 console.log('   features joined                    AUC promised   AUC live')
@@ -67,7 +94,9 @@ for (const { name, promised, live } of joins) {
   console.log(`   ${name.padEnd(36)}${promised.toFixed(3).padStart(10)}${live.toFixed(3).padStart(11)}`)
 }
 console.log()
-say('promised: on the last six weeks of its own training set, held out; live: on features as known at each moment')
+say(
+  'promised: on the last six weeks of its own training set, held out; live: on features as known at each moment',
+)
 
 title(6, 'Looking up, in this process')
 await lookUps(store)
@@ -83,10 +112,17 @@ for (const command of [
 }
 console.log(`\ndone in ${((performance.now() - started) / 1000).toFixed(1)} s`)
 
-async function materialize(store: FeatureStore, group: typeof airportDelays | typeof routeDelays): Promise<void> {
+async function materialize(
+  store: FeatureStore,
+  group: typeof airportDelays | typeof routeDelays,
+): Promise<void> {
   const name = group.definition.name
   const result = await withProgress(name, (progress) => store.materialize(group, { to: END, progress }))
-  say(result.runs === 0 ? `${name}: already there, ${through(result)}` : `${name}: ${described(result)}, ${through(result)}`)
+  say(
+    result.runs === 0
+      ? `${name}: already there, ${through(result)}`
+      : `${name}: ${described(result)}, ${through(result)}`,
+  )
 }
 
 function described(result: MaterializeResult): string {
@@ -114,7 +150,9 @@ async function lookUps(store: FeatureStore): Promise<void> {
   const total = times.reduce((sum, time) => sum + time, 0)
   times.sort((a, b) => a - b)
   const at = (share: number): string => `${(times[Math.floor(times.length * share)]! * 1000).toFixed(0)} µs`
-  say(`p50 ${at(0.5)}, p99 ${at(0.99)}, ${count(Math.round(times.length / (total / 1000)))} lookups/s of 13 features on one core`)
+  say(
+    `p50 ${at(0.5)}, p99 ${at(0.99)}, ${count(Math.round(times.length / (total / 1000)))} lookups/s of 13 features on one core`,
+  )
   const vector = await store.get(delayModel, questions[0], { request })
   console.log('\n   LAX to SFO                       value  status     as of')
   for (const [name, status] of Object.entries(vector.$statuses)) {

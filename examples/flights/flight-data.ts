@@ -19,7 +19,10 @@ export interface DemoFile {
 
 /** The flights as a file of the project: all of them, or every n-th. */
 export async function prepareFlights(folder: string, rows: number): Promise<DemoFile> {
-  const source = join(dirname(createRequire(import.meta.url).resolve('vega-datasets/package.json')), 'data/flights-3m.parquet')
+  const source = join(
+    dirname(createRequire(import.meta.url).resolve('vega-datasets/package.json')),
+    'data/flights-3m.parquet',
+  )
   const path = 'data/flights.parquet'
   const file = join(folder, path)
   const fresh = !existsSync(file) || (await rowsOf(file)) !== Math.min(rows, ALL_ROWS)
@@ -55,7 +58,9 @@ export async function prepareLabels(folder: string, storeFolder: string, flights
 }
 
 /** Numbers of a query's columns, row by row, as one matrix. */
-export async function readMatrix(query: string): Promise<{ readonly width: number; readonly values: Float64Array }> {
+export async function readMatrix(
+  query: string,
+): Promise<{ readonly width: number; readonly values: Float64Array }> {
   const instance = await DuckDBInstance.create(':memory:')
   const connection = await instance.connect()
   await connection.run("SET TimeZone = 'UTC'")

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { availableParallelism, totalmem } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -13,7 +14,7 @@ import {
   type WallClock,
 } from '@asof/core'
 import { deltaTables } from '@asof/delta'
-import { diskObjectStore, diskStaging } from '@asof/disk'
+import { diskObjectStore, diskStaging, diskTrainingFiles } from '@asof/disk'
 import { duckdbEngine, duckdbParquetFiles } from '@asof/duckdb'
 import { openLmdbEventLog, openLmdbOnlineStore, openLmdbRegistry } from '@asof/lmdb'
 import { codeOf } from './code-fingerprint.ts'
@@ -35,6 +36,8 @@ export interface EmbeddedOptions {
   /** Tells the time; the machine's by default. */
   readonly wall?: WallClock
 }
+
+const WRITER = `asof ${(createRequire(import.meta.url)('../package.json') as { version: string }).version}`
 
 /** The machine's clock, in microseconds. */
 export const systemWall: WallClock = () => (Date.now() * 1_000) as Instant
@@ -76,6 +79,9 @@ export async function openFeatureStore(options: EmbeddedOptions): Promise<Featur
       parquet,
       staging: await diskStaging(join(folder, 'staging')),
       sources: sourceFiles(projectFolder, tables(projectFolder)),
+      trainingFiles: diskTrainingFiles(),
+      tablesIn: tables,
+      writer: WRITER,
       timing: { sleep: async (ms, signal) => await sleep(ms, undefined, { signal }).catch(() => undefined) },
       owner: `${process.pid}:${randomUUID()}`,
       ...(options.telemetry && { telemetry: options.telemetry }),

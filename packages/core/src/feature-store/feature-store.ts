@@ -1,13 +1,11 @@
-import { AsofError, invalid, notFound } from '../errors/asof-error.ts'
+import { AsofError } from '../errors/asof-error.ts'
 import type { Instant } from '../clock/instant.ts'
 import { applyDefinitions, type ApplyOptions, type ApplyResult } from '../apply/apply.ts'
 import { planApply, type ApplyPlan } from '../apply/plan.ts'
-import { loadSnapshot } from '../apply/load-snapshot.ts'
-import type { AppliedGroup, Snapshot } from '../apply/snapshot.ts'
-import { compileGroup, type GroupPlan } from '../ingest/group-plan.ts'
+import type { Snapshot } from '../apply/snapshot.ts'
+import type { GroupPlan } from '../ingest/group-plan.ts'
 import type { GroupName } from '../ingest/log-record.ts'
 import {
-  backfilledBefore,
   materialize,
   recordedThrough,
   restate,
@@ -21,12 +19,7 @@ import { countSuperseded, pushRows, type PushName, type PushResult, type PushRow
 import { Quarantine, type QuarantinedRow } from '../ingest/quarantine.ts'
 import { SINK_SETTINGS, Sinks, type SinkSettings } from '../ingest/sinks.ts'
 import type { SourceAccess } from '../ingest/source-relation.ts'
-import {
-  groupId,
-  type Definition,
-  type GroupDefinition,
-  type ServiceDefinition,
-} from '../model/definition.ts'
+import { groupId, type Definition, type GroupDefinition } from '../model/definition.ts'
 import type { FeatureService, KeysOf, RequestOf, VectorOf } from '../model/feature-service.ts'
 import type { Project } from '../model/project.ts'
 import type { ComputeEngine, LongCall } from '../ports/compute-engine.ts'
@@ -37,11 +30,15 @@ import type { ParquetFiles } from '../ports/parquet-files.ts'
 import type { Registry } from '../ports/registry.ts'
 import type { Staging } from '../ports/staging.ts'
 import type { Timing } from '../ports/timing.ts'
-import type { FeatureVector } from '../serve/feature-vector.ts'
+import type { TrainingFiles } from '../ports/training-files.ts'
 import { lookUpAsOf, type AsOfParts } from '../serve/as-of.ts'
+import type { FeatureVector } from '../serve/feature-vector.ts'
 import { lookUp, type LookUpOptions, type LookUpParts, type Question } from '../serve/look-up.ts'
-import { compileService, type ServicePlan, type SlotPlan } from '../serve/service-plan.ts'
+import type { ServicePlan, SlotPlan } from '../serve/service-plan.ts'
 import { silentTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
+import type { TrainingSet } from '../train/train.ts'
+import { Catalog, type GroupReference, type ServiceReference } from './catalog.ts'
+import { buildTrainingSet, type TrainingOptions, type TrainingParts } from './training.ts'
 
 /** What a feature store is made of: one implementation of each port. A preset is one literal of these. */
 export interface FeatureStoreParts {
@@ -53,7 +50,12 @@ export interface FeatureStoreParts {
   readonly parquet: ParquetFiles
   readonly staging: Staging
   readonly sources: SourceAccess
+  readonly trainingFiles: TrainingFiles
+  /** Opens a store of Delta tables in a local folder, for training sets that are written as Delta. */
+  readonly tablesIn: (folder: string) => OfflineStore
   readonly timing: Timing
+  /** Name and version of this program, for manifests. */
+  readonly writer: string
   readonly telemetry?: Telemetry
   /** Names this process among those that share the store: `pid:random`. */
   readonly owner: string
@@ -69,8 +71,8 @@ export interface FeatureStoreSettings {
 /** A vector with the types that its service declares. */
 export type TypedVector<S> = FeatureVector & VectorOf<S>
 
-/** How long a snapshot of the registry is used before the head is looked up again, in microseconds. */
-const SNAPSHOT_AGE_MAX = 1_000_000
+/** How long it is believed how complete a pipeline is, in microseconds: it is about minutes. */
+const COMPLETE_AGE_MAX = 1_000_000
 
 /**
  * A feature store: declare, compute, push, look up, train.
@@ -84,9 +86,7 @@ export class FeatureStore implements AsyncDisposable {
   readonly #code: Project
   readonly #sinks: Sinks
   readonly #quarantine: Quarantine
-  readonly #plans = new Map<AppliedGroup, GroupPlan>()
-  readonly #services = new Map<ServiceDefinition, ServicePlan>()
-  readonly #snapshots = new Map<string, { readonly snapshot: Snapshot; readonly at: Instant }>()
+  readonly #catalog: Catalog
   readonly #complete = new Map<GroupPlan, { readonly through: Instant; readonly at: Instant }>()
   #pushes = 0
   #closed = false
@@ -97,17 +97,17 @@ export class FeatureStore implements AsyncDisposable {
     this.#parts = { ...parts, telemetry: parts.telemetry ?? silentTelemetry }
     this.#settings = { namespace: 'feature_store', sinks: SINK_SETTINGS, ...settings }
     this.#code = code
-    const groupPlan = async (name: GroupName): Promise<GroupPlan | undefined> => await this.#planOf(name)
+    const { namespace } = this.#settings
+    this.#catalog = new Catalog({ ...this.#parts, namespace, now: () => parts.log.now() }, code)
+    const groupPlan = async (name: GroupName): Promise<GroupPlan | undefined> =>
+      await this.#catalog.groupOfRecord(name)
     this.#quarantine = new Quarantine(parts.online, code.name)
     this.#sinks = new Sinks(
       {
         ...this.#parts,
         onlineSink: new OnlineSink({ ...this.#parts, groupPlan }),
         offlineSink: new OfflineSink({ ...this.#parts, groupPlan }),
-        groupPlans: async () => {
-          const { groups } = await this.snapshot()
-          return await Promise.all([...groups.values()].map((group) => this.#compiled(this.project, group)))
-        },
+        groupPlans: async () => await this.#catalog.groups(),
       },
       this.#settings.sinks,
     )
@@ -115,13 +115,13 @@ export class FeatureStore implements AsyncDisposable {
 
   /** The definitions as they are now, at most a second old. */
   async snapshot(): Promise<Snapshot> {
-    return await this.#snapshotOf(this.project)
+    return await this.#catalog.snapshot()
   }
 
   /** What applying definitions (the project's own by default) would change. */
   async plan(definitions: readonly Definition[] = this.#code.definitions): Promise<ApplyPlan> {
     this.#open()
-    return planApply(await loadSnapshot(this.#parts.registry, this.project), definitions)
+    return planApply(await this.#catalog.refreshed(), definitions)
   }
 
   /**
@@ -140,7 +140,7 @@ export class FeatureStore implements AsyncDisposable {
       ...rest,
       now: () => this.#parts.log.now(),
     })
-    this.#snapshots.delete(this.project)
+    await this.#catalog.refreshed()
     return result
   }
 
@@ -151,13 +151,13 @@ export class FeatureStore implements AsyncDisposable {
    * @param options `wait: 'applied'` returns once lookups see the rows
    */
   async push(
-    group: string | { readonly definition: GroupDefinition },
+    group: GroupReference,
     rows: readonly PushRow[],
     name?: PushName,
     options: { readonly wait?: 'applied'; readonly json?: boolean } = {},
   ): Promise<PushResult & { readonly superseded?: number }> {
     this.#open()
-    const plan = await this.groupPlan(group)
+    const plan = await this.#catalog.group(group)
     const push = name ?? { producer: this.#parts.owner, sequence: this.#pushes++ }
     const result = await pushRows({ log: this.#parts.log, quarantine: this.#quarantine }, plan, rows, push, {
       hold: await this.#holds(plan),
@@ -170,22 +170,19 @@ export class FeatureStore implements AsyncDisposable {
   }
 
   /** Computes what is due of a group and brings it into both stores. */
-  async materialize(
-    group: string | { readonly definition: GroupDefinition },
-    options: MaterializeOptions = {},
-  ): Promise<MaterializeResult> {
+  async materialize(group: GroupReference, options: MaterializeOptions = {}): Promise<MaterializeResult> {
     this.#open()
-    return await materialize(await this.#materializeParts(), await this.groupPlan(group), options)
+    return await materialize(await this.#materializeParts(), await this.#catalog.group(group), options)
   }
 
   /** Does the runs of some intervals again, as known now. */
   async restate(
-    group: string | { readonly definition: GroupDefinition },
+    group: GroupReference,
     range: { readonly from: Instant; readonly to: Instant },
     options: LongCall = {},
   ): Promise<MaterializeResult> {
     this.#open()
-    return await restate(await this.#materializeParts(), await this.groupPlan(group), range, options)
+    return await restate(await this.#materializeParts(), await this.#catalog.group(group), range, options)
   }
 
   /**
@@ -213,11 +210,7 @@ export class FeatureStore implements AsyncDisposable {
     options: LookUpOptions = {},
   ): Promise<TypedVector<S>[]> {
     this.#open()
-    const snapshot = await this.snapshot()
-    const plan = await this.#servicePlan(
-      snapshot,
-      typeof service === 'string' ? service : service.definition.name,
-    )
+    const plan = await this.#catalog.service(service)
     const asked = questions as unknown as readonly Question[]
     if (options.asOf !== undefined) {
       return (await lookUpAsOf(this.#asOfParts, plan, asked, options.asOf, options)) as TypedVector<S>[]
@@ -225,22 +218,28 @@ export class FeatureStore implements AsyncDisposable {
     return (await lookUp(this.#lookUpParts, plan, asked, options)) as TypedVector<S>[]
   }
 
-  /** A group version by `name` (the newest active one), `name@version`, or its declared value; compiled. */
-  async groupPlan(group: string | { readonly definition: GroupDefinition }): Promise<GroupPlan> {
-    const snapshot = await this.snapshot()
-    const id = typeof group === 'string' ? group : groupId(group.definition)
-    const found = snapshot.groups.get(id) ?? newestVersion(snapshot, id)
-    if (found === undefined) {
-      throw notFound('group_not_found', 'group not found; apply the definitions first, or see asof status', {
-        group: id,
-      })
-    }
-    return await this.#compiled(this.project, found)
+  /**
+   * Builds a training set: one row per label row, in the order given, each value as serving would have returned it then.
+   *
+   * @throws {AsofError} see `train`; with `wait`, labels beyond the offline horizon are waited for
+   * @example
+   * ```ts
+   * await store.train(delayModel, { labels: 'labels.parquet', at: 'scheduled', to: '/data/train/delays' })
+   * ```
+   */
+  async train(service: FeatureService | string, options: TrainingOptions): Promise<TrainingSet> {
+    this.#open()
+    return await buildTrainingSet(this.#trainingParts, service, options)
   }
 
-  /** The compiled service of a name. */
-  async servicePlan(service: string): Promise<ServicePlan> {
-    return await this.#servicePlan(await this.snapshot(), service)
+  /** A group version, compiled: its definition, its tables, how its rows are read. */
+  async groupPlan(group: GroupReference): Promise<GroupPlan> {
+    return await this.#catalog.group(group)
+  }
+
+  /** A service, compiled: what it is asked with, its features and its fingerprint. */
+  async servicePlan(service: ServiceReference): Promise<ServicePlan> {
+    return await this.#catalog.service(service)
   }
 
   /** Rows that were refused. */
@@ -271,13 +270,12 @@ export class FeatureStore implements AsyncDisposable {
 
   /** Where each group stands. */
   async status(): Promise<readonly GroupStatus[]> {
-    const snapshot = await this.snapshot()
     const [online, offline] = await this.#sinks.positions()
     const end = await this.#parts.log.end()
     const quarantined = Map.groupBy(await this.#quarantine.list(), (row) => row.group)
     const groups: GroupStatus[] = []
-    for (const group of snapshot.groups.values()) {
-      const plan = await this.#compiled(this.project, group)
+    for (const plan of await this.#catalog.groups()) {
+      const { group } = plan
       const table = await this.#parts.offline.snapshot(plan.offlineTable)
       groups.push({
         group: groupId(group.definition),
@@ -291,20 +289,6 @@ export class FeatureStore implements AsyncDisposable {
       })
     }
     return groups
-  }
-
-  /**
-   * The instant up to which training sets may ask: everything appended by then is in the tables, and no run of the
-   * groups read is still to be backfilled before it.
-   *
-   * @throws {AsofError} `not_materialized`
-   */
-  async offlineHorizon(groups: readonly GroupPlan[]): Promise<Instant> {
-    let horizon: number = await this.#sinks.offlineThrough()
-    for (const plan of groups) {
-      horizon = Math.min(horizon, (await backfilledBefore(this.#parts.log, plan)) ?? horizon)
-    }
-    return horizon as Instant
   }
 
   /** Applies everything that the log holds now to the online store, and to the tables too unless told otherwise. */
@@ -342,6 +326,17 @@ export class FeatureStore implements AsyncDisposable {
     return { ...this.#parts, offlinePosition: async () => (await this.#sinks.positions())[1] }
   }
 
+  get #trainingParts(): TrainingParts {
+    return {
+      ...this.#parts,
+      files: this.#parts.trainingFiles,
+      catalog: this.#catalog,
+      code: this.#code,
+      sinks: this.#sinks,
+      pollMs: this.#settings.sinks.pollMs,
+    }
+  }
+
   async #materializeParts(): Promise<MaterializeParts> {
     return {
       ...this.#parts,
@@ -349,65 +344,6 @@ export class FeatureStore implements AsyncDisposable {
       sinks: this.#sinks,
       quarantine: this.#quarantine,
     }
-  }
-
-  async #snapshotOf(project: string): Promise<Snapshot> {
-    const now = this.#parts.log.now()
-    const known = this.#snapshots.get(project)
-    if (known !== undefined && now - known.at < SNAPSHOT_AGE_MAX) return known.snapshot
-    const head = await this.#parts.registry.head()
-    const snapshot =
-      known !== undefined && known.snapshot.revision?.number === head?.number
-        ? known.snapshot
-        : await loadSnapshot(this.#parts.registry, project)
-    this.#snapshots.set(project, { snapshot, at: now })
-    return snapshot
-  }
-
-  async #planOf({ project, group, version }: GroupName): Promise<GroupPlan | undefined> {
-    const id = groupId({ name: group, version })
-    let found = (await this.#snapshotOf(project)).groups.get(id)
-    if (found === undefined) {
-      // The record may be younger than the snapshot in hand.
-      this.#snapshots.delete(project)
-      found = (await this.#snapshotOf(project)).groups.get(id)
-    }
-    return found && (await this.#compiled(project, found))
-  }
-
-  /** A group compiled once, with its online tables there. */
-  async #compiled(project: string, group: AppliedGroup): Promise<GroupPlan> {
-    const known = this.#plans.get(group)
-    if (known !== undefined) return known
-    const plan = compileGroup(project, this.#settings.namespace, group)
-    if (group.definition.online) {
-      await this.#parts.online.provision(plan.onlineTable)
-      await this.#parts.online.provision(plan.recentTable)
-    }
-    this.#plans.set(group, plan)
-    return plan
-  }
-
-  async #servicePlan(snapshot: Snapshot, name: string): Promise<ServicePlan> {
-    const service = snapshot.services.get(name)
-    if (service === undefined) {
-      throw notFound('service_not_found', 'service not found; apply the definitions first', { service: name })
-    }
-    const known = this.#services.get(service)
-    if (known !== undefined) return known
-    const plans = new Map<AppliedGroup, GroupPlan>()
-    for (const group of snapshot.groups.values()) plans.set(group, await this.#compiled(this.project, group))
-    const plan = compileService(snapshot, service, (group) => plans.get(group)!, this.#code.functions)
-    for (const { plan: group } of plan.slots) {
-      if (!group.group.definition.online) {
-        throw invalid('group_not_online', 'a service reads a group that is kept offline only', {
-          service: name,
-          group: groupId(group.group.definition),
-        })
-      }
-    }
-    this.#services.set(service, plan)
-    return plan
   }
 
   /** Whether a group's source says that rows from the future are held, however far ahead. */
@@ -421,7 +357,7 @@ export class FeatureStore implements AsyncDisposable {
   async #completeThrough({ plan }: SlotPlan): Promise<Instant> {
     const now = this.#parts.log.now()
     const known = this.#complete.get(plan)
-    if (known !== undefined && now - known.at < SNAPSHOT_AGE_MAX) return known.through
+    if (known !== undefined && now - known.at < COMPLETE_AGE_MAX) return known.through
     const runs = await recordedThrough(this.#parts.log, plan)
     const through =
       plan.group.definition.schedule === undefined ? await this.#sinks.onlineThrough() : (runs ?? now)
@@ -446,15 +382,4 @@ export interface GroupStatus {
   /** Log positions not yet applied. */
   readonly onlineLag: number
   readonly offlineLag: number
-}
-
-function newestVersion(snapshot: Snapshot, name: string): AppliedGroup | undefined {
-  const versions = [...snapshot.groups.values()].filter(({ definition }) => definition.name === name)
-  const active = versions.filter(({ definition }) => definition.status === 'active')
-  const of = active.length > 0 ? active : versions
-  return of.reduce<AppliedGroup | undefined>(
-    (best, group) =>
-      best === undefined || group.definition.version > best.definition.version ? group : best,
-    undefined,
-  )
 }

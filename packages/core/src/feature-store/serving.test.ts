@@ -57,6 +57,9 @@ function openStore(
     parquet: absent('parquet'),
     staging: absent('staging'),
     sources: absent('sources'),
+    trainingFiles: absent('trainingFiles'),
+    tablesIn: () => absent('tables'),
+    writer: 'test',
     timing: { sleep: async () => {} },
     owner: '1:test',
   }

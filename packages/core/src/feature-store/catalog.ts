@@ -1,0 +1,157 @@
+import { invalid, notFound } from '../errors/asof-error.ts'
+import type { Instant } from '../clock/instant.ts'
+import { loadSnapshot } from '../apply/load-snapshot.ts'
+import type { AppliedGroup, Snapshot } from '../apply/snapshot.ts'
+import { compileGroup, type GroupPlan } from '../ingest/group-plan.ts'
+import type { GroupName } from '../ingest/log-record.ts'
+import { groupId, type GroupDefinition, type ServiceDefinition } from '../model/definition.ts'
+import type { Project } from '../model/project.ts'
+import type { OnlineStore } from '../ports/online-store.ts'
+import type { Registry } from '../ports/registry.ts'
+import { compileService, type ServicePlan } from '../serve/service-plan.ts'
+
+/** A group by `name` (the newest active version), by `name@version`, or as it was declared. */
+export type GroupReference = string | { readonly definition: GroupDefinition }
+
+/** A service by name, or as it was declared. */
+export type ServiceReference = string | { readonly definition: ServiceDefinition }
+
+/** How long a snapshot of the registry is used before the head is looked up again, in microseconds. */
+const SNAPSHOT_AGE_MAX = 1_000_000
+
+/** What the catalog is made from. */
+export interface CatalogParts {
+  readonly registry: Registry
+  readonly online: OnlineStore
+  /** Begins every online key. */
+  readonly namespace: string
+  readonly now: () => Instant
+}
+
+/**
+ * The definitions as this process uses them: snapshots of the registry, and what is compiled from them.
+ *
+ * The registry is looked at once a second at most, never on the way of a lookup that it does not concern; what is compiled
+ * belongs to one definition of one snapshot and is made once.
+ */
+export class Catalog {
+  readonly #parts: CatalogParts
+  readonly #code: Project
+  readonly #snapshots = new Map<string, { readonly snapshot: Snapshot; readonly at: Instant }>()
+  readonly #plans = new WeakMap<AppliedGroup, GroupPlan>()
+  readonly #services = new WeakMap<ServiceDefinition, ServicePlan>()
+
+  constructor(parts: CatalogParts, code: Project) {
+    this.#parts = parts
+    this.#code = code
+  }
+
+  /** The definitions of the project, or of another one in the same store, at most a second old. */
+  async snapshot(project: string = this.#code.name): Promise<Snapshot> {
+    const now = this.#parts.now()
+    const known = this.#snapshots.get(project)
+    if (known !== undefined && now - known.at < SNAPSHOT_AGE_MAX) return known.snapshot
+    const head = await this.#parts.registry.head()
+    const snapshot =
+      known !== undefined && known.snapshot.revision?.number === head?.number
+        ? known.snapshot
+        : await loadSnapshot(this.#parts.registry, project)
+    this.#snapshots.set(project, { snapshot, at: now })
+    return snapshot
+  }
+
+  /** Looks at the registry again, whatever the snapshot's age. */
+  async refreshed(project: string = this.#code.name): Promise<Snapshot> {
+    this.#snapshots.delete(project)
+    return await this.snapshot(project)
+  }
+
+  /**
+   * A group version of the project, compiled.
+   *
+   * @throws {AsofError} `group_not_found`
+   */
+  async group(reference: GroupReference): Promise<GroupPlan> {
+    const id = typeof reference === 'string' ? reference : groupId(reference.definition)
+    const find = (snapshot: Snapshot): AppliedGroup | undefined =>
+      snapshot.groups.get(id) ?? newestVersion(snapshot, id)
+    const found = find(await this.snapshot()) ?? find(await this.refreshed())
+    if (found === undefined) {
+      throw notFound('group_not_found', 'group not found; apply the definitions first', { group: id })
+    }
+    return await this.compiled(this.#code.name, found)
+  }
+
+  /** Every group version of the project, compiled. */
+  async groups(): Promise<readonly GroupPlan[]> {
+    const { groups } = await this.snapshot()
+    return await Promise.all([...groups.values()].map((group) => this.compiled(this.#code.name, group)))
+  }
+
+  /** The group version that a log record is about; undefined once it is gone. */
+  async groupOfRecord({ project, group, version }: GroupName): Promise<GroupPlan | undefined> {
+    const id = groupId({ name: group, version })
+    // A record may be younger than the snapshot in hand.
+    const found =
+      (await this.snapshot(project)).groups.get(id) ?? (await this.refreshed(project)).groups.get(id)
+    return found && (await this.compiled(project, found))
+  }
+
+  /** A group compiled once, its online tables ready. */
+  async compiled(project: string, group: AppliedGroup): Promise<GroupPlan> {
+    const known = this.#plans.get(group)
+    if (known !== undefined) return known
+    const plan = compileGroup(project, this.#parts.namespace, group)
+    if (group.definition.online) {
+      await this.#parts.online.provision(plan.onlineTable)
+      await this.#parts.online.provision(plan.recentTable)
+    }
+    this.#plans.set(group, plan)
+    return plan
+  }
+
+  /**
+   * A service compiled for looking up.
+   *
+   * @throws {AsofError} `service_not_found`, `group_not_online`, `on_demand_code_missing`
+   */
+  async service(reference: ServiceReference): Promise<ServicePlan> {
+    const snapshot = await this.snapshot()
+    const service = serviceNamed(snapshot, reference)
+    const known = this.#services.get(service)
+    if (known !== undefined) return known
+    const plans = new Map<AppliedGroup, GroupPlan>()
+    for (const group of snapshot.groups.values())
+      plans.set(group, await this.compiled(this.#code.name, group))
+    const plan = compileService(snapshot, service, (group) => plans.get(group)!, this.#code.functions)
+    const offlineOnly = plan.slots.find((slot) => !slot.plan.group.definition.online)
+    if (offlineOnly !== undefined) {
+      throw invalid('group_not_online', 'a service reads a group that is kept offline only', {
+        service: service.name,
+        group: groupId(offlineOnly.plan.group.definition),
+      })
+    }
+    this.#services.set(service, plan)
+    return plan
+  }
+}
+
+/**
+ * A service of a snapshot.
+ *
+ * @throws {AsofError} `service_not_found`
+ */
+export function serviceNamed(snapshot: Snapshot, reference: ServiceReference): ServiceDefinition {
+  const name = typeof reference === 'string' ? reference : reference.definition.name
+  const service = snapshot.services.get(name)
+  if (service !== undefined) return service
+  throw notFound('service_not_found', 'service not found; apply the definitions first', { service: name })
+}
+
+function newestVersion(snapshot: Snapshot, name: string): AppliedGroup | undefined {
+  const versions = [...snapshot.groups.values()].filter(({ definition }) => definition.name === name)
+  const active = versions.filter(({ definition }) => definition.status === 'active')
+  return (active.length > 0 ? active : versions)
+    .sort((a, b) => a.definition.version - b.definition.version)
+    .at(-1)
+}
