@@ -58,6 +58,8 @@ export interface RejectedRow {
   readonly reason: string
   /** The column at fault, where there is one. */
   readonly column: string | undefined
+  /** What is wrong with it, for people; without its values. */
+  readonly detail?: string
   /** The row as JSON text, every column. */
   readonly row: string
   /** The run instant, for a scheduled group. */
