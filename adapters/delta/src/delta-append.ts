@@ -69,11 +69,19 @@ export async function appendTo(
   })
   // Had a commit failed, it might still name these files; here it is known that none does.
   if (!outcome.committed) await discard(parts, table, written)
-  else if (isCheckpointDue(outcome.log)) {
-    // The append is done; a checkpoint that fails only makes the log longer to read.
-    await writeCheckpoint(parts, table, outcome.log, parts.randomId).catch(() => undefined)
-  }
+  else await checkpointIfDue(parts, table, outcome.log)
   return { version: outcome.log.version, duplicate: !outcome.committed }
+}
+
+/** The append is done by now: a checkpoint that fails only makes the log longer to read, and the next one makes up for it. */
+async function checkpointIfDue(parts: AppendParts, table: string, log: DeltaLog): Promise<void> {
+  if (!isCheckpointDue(log)) return
+  try {
+    await writeCheckpoint(parts, table, log, parts.randomId)
+    parts.newest.checkpointed(table, log.version)
+  } catch {
+    // See above.
+  }
 }
 
 function checkRequest(request: AppendRequest): void {

@@ -35,17 +35,20 @@ export async function readCheckpoint(
     if (commit.protocol === undefined || commit.metadata === undefined) return undefined
     const state = startState()
     advance(state, commit, checkpoint.version)
+    state.checkpoint = checkpoint.version
     return state
   } catch {
     return undefined
   }
 }
 
-/** Whether a version is one to write a checkpoint with. */
+/** Whether a version, just committed, is one to write a checkpoint with. */
 export function isCheckpointDue(log: DeltaLog): boolean {
   const declared = Number(log.metadata.configuration['delta.checkpointInterval'] ?? CHECKPOINT_INTERVAL)
   const interval = Number.isInteger(declared) && declared > 0 ? declared : CHECKPOINT_INTERVAL
-  return log.version > 0 && log.version % interval === 0
+  // Whoever commits such a version writes its checkpoint; where they died before they had, a later one does.
+  const isMissed = log.version - log.checkpoint >= 2 * interval
+  return log.version > 0 && (log.version % interval === 0 || isMissed)
 }
 
 /**

@@ -22,6 +22,8 @@ export interface DeltaLog {
   readonly tombstones: ReadonlyMap<string, RemoveFile>
   /** The newest transaction of each writer. */
   readonly txns: ReadonlyMap<string, Txn>
+  /** Version of the newest checkpoint known, 0 without one. */
+  readonly checkpoint: number
 }
 
 /** The state of a log while it is replayed. */
@@ -33,6 +35,7 @@ export interface LogState {
   readonly files: Map<string, AddFile>
   readonly tombstones: Map<string, RemoveFile>
   readonly txns: Map<string, Txn>
+  checkpoint: number
 }
 
 /** A state to replay upon: a copy of a log's, or that before the first version. */
@@ -45,6 +48,7 @@ export function startState(log?: DeltaLog): LogState {
     files: new Map(log?.files),
     tombstones: new Map(log?.tombstones),
     txns: new Map(log?.txns),
+    checkpoint: log?.checkpoint ?? 0,
   }
 }
 

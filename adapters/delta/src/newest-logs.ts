@@ -34,6 +34,12 @@ export class NewestLogs {
     this.#known.set(table, { log, body })
   }
 
+  /** Remembers that a checkpoint of a version was written. */
+  checkpointed(table: string, version: number): void {
+    const known = this.#known.get(table)
+    if (known !== undefined) this.#known.set(table, { ...known, log: { ...known.log, checkpoint: version } })
+  }
+
   async #forward(table: string, known: { log: DeltaLog; body: Uint8Array }): Promise<DeltaLog> {
     const state = startState(known.log)
     let body = known.body
