@@ -2,9 +2,6 @@ import type { Duration } from '../clock/duration.ts'
 import { durationMicros, formatDuration } from '../clock/duration.ts'
 import { invalid } from '../errors/asof-error.ts'
 
-/** Property names that mean something to JavaScript: never accepted in JSON from outside. */
-const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype'])
-
 /**
  * Reads one object of foreign JSON property by property; what nobody has asked for is refused by {@link end}. Every
  * refusal names the path. A property that is undefined counts as absent, so that builders can pass options through.
@@ -14,19 +11,14 @@ export class JsonObject {
   readonly #properties: ReadonlyMap<string, unknown>
   readonly #read = new Set<string>()
 
-  /** @throws {AsofError} `invalid_definition` when `json` is no object or has a forbidden property */
+  /** @throws {AsofError} `invalid_definition` when `json` is no object */
   constructor(json: unknown, path: string) {
     if (typeof json !== 'object' || json === null || Array.isArray(json)) {
       throw wrongType(path, 'an object', json)
     }
     this.path = path
-    const properties = Object.entries(json).filter(([, value]) => value !== undefined)
-    for (const [name] of properties) {
-      if (FORBIDDEN.has(name)) {
-        throw invalid('invalid_definition', 'this property name is not accepted', { path: `${path}.${name}` })
-      }
-    }
-    this.#properties = new Map(properties)
+    // A Map, so that `__proto__` and the like are names as any other, known to nobody.
+    this.#properties = new Map(Object.entries(json).filter(([, value]) => value !== undefined))
   }
 
   /** Whether the property is there. */
