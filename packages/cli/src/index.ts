@@ -1,1 +1,3 @@
-export {}
+export * from '@asof/core'
+export * from './define-config.ts'
+export * from './embedded.ts'

@@ -1,0 +1,94 @@
+import { formatInstant, groupId, type FeatureStore, type Instant, type MaterializeResult } from '@asof/core'
+import { instantArgument, rangeArgument } from '../command-values.ts'
+import { countOf, formatCount } from '../figures.ts'
+import { findProject, openProject, type ProjectOptions } from '../find-project.ts'
+import type { Colours, Terminal } from '../terminal.ts'
+import { textTable } from '../text-table.ts'
+
+/** `asof materialize [GROUP…]`: computes what is due, of all groups that have a source where none is named. */
+export async function materialize(
+  terminal: Terminal,
+  options: ProjectOptions & { readonly from?: string; readonly to?: string },
+  groups: readonly string[],
+): Promise<void> {
+  const range = {
+    ...(options.from !== undefined && { from: instantArgument(options.from, '--from') }),
+    ...(options.to !== undefined && { to: instantArgument(options.to, '--to') }),
+  }
+  await using store = await openProject(await findProject(options))
+  const named = groups.length > 0 ? groups : await computedGroups(store)
+  const results: MaterializeResult[] = []
+  try {
+    for (const group of named) {
+      const result = await terminal.during(`materializing ${group}`, (progress) =>
+        store.materialize(group, { ...range, signal: terminal.signal, progress }),
+      )
+      results.push(result)
+    }
+  } catch (error) {
+    // What was done stays done, and is said; what failed is said after it.
+    if (results.length > 0) terminal.note(shownResults(results, terminal.colours))
+    throw error
+  }
+  answer(terminal, results)
+}
+
+/** `asof restate GROUP FROM..TO`: does the runs of some intervals again. */
+export async function restate(
+  terminal: Terminal,
+  options: ProjectOptions,
+  group: string,
+  range: string,
+): Promise<void> {
+  const asked = rangeArgument(range)
+  await using store = await openProject(await findProject(options))
+  const result = await terminal.during(`restating ${group}`, (progress) =>
+    store.restate(group, asked, { signal: terminal.signal, progress }),
+  )
+  answer(terminal, [result])
+}
+
+async function computedGroups(store: FeatureStore): Promise<string[]> {
+  const { groups } = await store.snapshot()
+  return [...groups.values()]
+    .filter(({ definition }) => definition.compute.from !== 'push')
+    .map(({ definition }) => groupId(definition))
+}
+
+function answer(terminal: Terminal, results: readonly MaterializeResult[]): void {
+  const document = results.map((result) => ({ ...result, through: instantText(result.through) }))
+  terminal.answer({ groups: document }, () => shownResults(results, terminal.colours))
+}
+
+function shownResults(results: readonly MaterializeResult[], colours: Colours): string {
+  if (results.length === 0) return 'no group has a source: rows are pushed'
+  const figure = (title: string, of: (result: MaterializeResult) => number) =>
+    ({ title, cell: (result: MaterializeResult) => formatCount(of(result)), align: 'right' }) as const
+  const table = textTable(
+    [
+      { title: 'GROUP', cell: ({ group }) => group },
+      figure('RUNS', ({ runs }) => runs),
+      figure('ROWS', ({ rows }) => rows),
+      figure('CORRECTIONS', ({ corrections }) => corrections),
+      figure('UNCHANGED', ({ unchanged }) => unchanged),
+      {
+        title: 'QUARANTINED',
+        cell: ({ quarantined }) => (quarantined > 0 ? colours.red(formatCount(quarantined)) : '0'),
+        align: 'right',
+      },
+      figure('TOO LATE', ({ tooLate }) => tooLate),
+      { title: 'THROUGH', cell: ({ through }) => instantText(through) ?? '' },
+    ],
+    results,
+    colours,
+  )
+  const refused = results.flatMap(({ group, reasons }) =>
+    Object.entries(reasons).map(([reason, count]) => `${group}: ${countOf(count, 'row')} refused, ${reason}`),
+  )
+  if (refused.length === 0) return table
+  return [table, '', ...refused, 'see `asof quarantine list`'].join('\n')
+}
+
+function instantText(at: Instant | undefined): string | undefined {
+  return at === undefined ? undefined : formatInstant(at)
+}

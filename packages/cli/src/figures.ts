@@ -1,0 +1,49 @@
+import { MICROS, type Instant } from '@asof/core'
+
+/** A count as people read it: `1,234,567`. */
+export function formatCount(count: number): string {
+  return COUNT.format(count)
+}
+
+/** A count of things: `1 file`, `2,000 files`. */
+export function countOf(count: number, thing: string): string {
+  return `${formatCount(count)} ${thing}${count === 1 ? '' : 's'}`
+}
+
+const COUNT = new Intl.NumberFormat('en-US')
+
+/** A size as people read it: `1.5 MB`; powers of 1000. */
+export function formatBytes(bytes: number): string {
+  let size = bytes
+  let unit = 0
+  while (size >= 1_000 && unit < BYTE_UNITS.length - 1) {
+    size /= 1_000
+    unit++
+  }
+  return `${unit === 0 ? size : size.toFixed(size < 10 ? 1 : 0)} ${BYTE_UNITS[unit]}`
+}
+
+const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB']
+
+/**
+ * How long before `now` something was, in the largest unit of which there are two, or `in …` for the future.
+ *
+ * @example
+ * ```ts
+ * formatAge(now - 200_000_000, now) // '3 min ago'
+ * ```
+ */
+export function formatAge(at: Instant, now: Instant): string {
+  const micros = Math.abs(now - at)
+  if (micros < MICROS.second) return 'just now'
+  const [name, size] = AGE_UNITS.find(([, unit]) => micros >= 2 * unit) ?? ['s', MICROS.second]
+  const length = `${formatCount(Math.floor(micros / size))} ${name}`
+  return at > now ? `in ${length}` : `${length} ago`
+}
+
+const AGE_UNITS: readonly (readonly [string, number])[] = [
+  ['y', 365 * MICROS.day],
+  ['d', MICROS.day],
+  ['h', MICROS.hour],
+  ['min', MICROS.minute],
+]
