@@ -1,6 +1,7 @@
 import {
   CEILING_AHEAD,
   HybridClock,
+  INSTANT_MIN,
   instant,
   isAsofError,
   LIMITS,
@@ -120,7 +121,7 @@ export class LmdbLogClock {
     if (wall < lastAppend - LIMITS.clockSkewMaxMicros) this.#telemetry.count('asof_log_clock_behind', 1)
     // Others that are alive handed out instants up to here, and only a clock that stepped back can lie before them.
     const others = this.#ceilingsOf((owner) => owner !== this.#owner)
-    if (others !== undefined && Math.max(wall, this.#taken ?? wall) < others - CEILING_AHEAD) {
+    if (others !== undefined && Math.max(wall, this.#taken ?? INSTANT_MIN) < others - CEILING_AHEAD) {
       this.#clock.observe(others)
       this.#taken = max(this.#taken, others)
     }
@@ -150,7 +151,8 @@ export class LmdbLogClock {
     }
     const start = max(floor, lastAppend)
     const alive = this.#ceilingsOf((owner) => !isGone(owner))
-    const steppedBack = alive !== undefined && Math.max(this.#wall(), start ?? alive) < alive - CEILING_AHEAD
+    const steppedBack =
+      alive !== undefined && Math.max(this.#wall(), start ?? INSTANT_MIN) < alive - CEILING_AHEAD
     return steppedBack ? max(start, alive) : start
   }
 
