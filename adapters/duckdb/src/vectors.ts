@@ -293,7 +293,7 @@ export async function appendBatches(
 }
 
 /** Copies rows `[from, from + count)` of a column into a fresh vector and hands them to DuckDB. */
-function writeColumn(vector: DuckDBVector, column: Column, from: number, count: number): void {
+export function writeColumn(vector: DuckDBVector, column: Column, from: number, count: number): void {
   const { type, valid, values } = column
   const has = (row: number): boolean => valid === undefined || valid[from + row] === 1
   switch (type.kind) {
@@ -303,12 +303,12 @@ function writeColumn(vector: DuckDBVector, column: Column, from: number, count: 
     case 'float64':
     case 'timestamp': {
       inside(vector).items.set((values as Float64Array).subarray(from, from + count) as never)
-      writeValidity(vector, has, count)
+      if (valid !== undefined) writeValidity(vector, valid, from, count)
       return vector.flush()
     }
     case 'bool': {
       bytesOf(inside(vector).dataView).set((values as Uint8Array).subarray(from, from + count))
-      writeValidity(vector, has, count)
+      if (valid !== undefined) writeValidity(vector, valid, from, count)
       return vector.flush()
     }
     default: {
@@ -322,9 +322,19 @@ function writeColumn(vector: DuckDBVector, column: Column, from: number, count: 
   }
 }
 
-function writeValidity(vector: DuckDBVector, has: (row: number) => boolean, count: number): void {
+function writeValidity(vector: DuckDBVector, valid: Uint8Array, from: number, count: number): void {
   const { validity } = inside(vector)
-  for (let row = 0; row < count; row++) if (!has(row)) validity.setItemValid(row, false)
+  let bits: Uint8Array | undefined
+  for (let row = 0; row < count; row++) {
+    if (valid[from + row] === 1) continue
+    if (bits === undefined) {
+      // The client makes the bits with the first null; the others are cleared here, as its own way takes a bigint for each.
+      validity.setItemValid(row, false)
+      const { data } = validity as unknown as { data: BigUint64Array }
+      bits = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    }
+    bits[row >> 3]! &= ~(1 << (row & 7))
+  }
 }
 
 /** A value of a type that is not copied in bulk, in the client's form. */

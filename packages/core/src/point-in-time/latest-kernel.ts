@@ -15,7 +15,7 @@ import { answerOf } from './visible.ts'
 
 /** Labels in the order of the sweep: grouped by key, by time within each. Made once per key set. */
 export interface LabelOrder extends KeyGroups {
-  /** Label times, by label row, microseconds. */
+  /** Label times in microseconds: `at[i]` is that of label `rows[i]`. */
   readonly at: Float64Array
 }
 
@@ -26,7 +26,9 @@ export function orderLabels(ids: Int32Array, at: Float64Array, keys: number): La
   for (let key = 0; key < keys; key++) {
     sortByNumber(groups.rows, groups.starts[key]!, groups.starts[key + 1]!, at, scratch)
   }
-  return { ...groups, at }
+  const sorted = new Float64Array(groups.rows.length)
+  for (let i = 0; i < sorted.length; i++) sorted[i] = at[groups.rows[i]!]!
+  return { ...groups, at: sorted }
 }
 
 /** Rows of history by columns; only the first `rows` of each array count. Times in microseconds. */
@@ -67,9 +69,12 @@ export function pickLatest(
   toId: number,
 ): LatestPicks {
   const { keyIds, e, c, s, deleted } = history
-  const visible = visibleTimes(history, rule)
   const groups = groupByKey(keyIds, history.rows, fromId, toId)
-  const scratch = new Int32Array(groups.rows.length)
+  const { rows } = groups
+  const visible = new Float64Array(history.rows)
+  const shift = rule.exclusive ? 1 : 0
+  const asKnown = rule.knowledge === 'as-known'
+  const scratch = new Int32Array(rows.length)
   const from = order.starts[fromId]!
   const to = order.starts[toId]!
   const picked = new Int32Array(to - from).fill(-1)
@@ -80,16 +85,22 @@ export function pickLatest(
   let createdLead = Number.NEGATIVE_INFINITY
 
   for (let id = fromId; id < toId; id++) {
+    const start = groups.starts[id - fromId]!
     const end = groups.starts[id - fromId + 1]!
-    let row = groups.starts[id - fromId]!
-    if (row === end) continue
-    sortByNumber(groups.rows, row, end, visible, scratch)
+    if (start === end) continue
+    for (let next = start; next < end; next++) {
+      const row = rows[next]!
+      const v = e[row]! + shift
+      visible[row] = asKnown && c[row]! > v ? c[row]! : v
+    }
+    sortByNumber(rows, start, end, visible, scratch)
+    let next = start
     let best = -1
     for (let i = order.starts[id]!; i < order.starts[id + 1]!; i++) {
-      const at = order.at[order.rows[i]!]!
-      for (; row < end && visible[groups.rows[row]!]! <= at; row++) {
-        const next = groups.rows[row]!
-        if (best < 0 || stampIsGreater(e, c, s, next, best)) best = next
+      const at = order.at[i]!
+      for (; next < end && visible[rows[next]!]! <= at; next++) {
+        const row = rows[next]!
+        if (best < 0 || stampIsGreater(e, c, s, row, best)) best = row
       }
       if (best < 0) continue
       const answer = answerOf(e[best]!, deleted[best] === 1, at, ttl)
@@ -105,18 +116,6 @@ export function pickLatest(
     }
   }
   return { from, to, picked, status, used, eventLead, createdLead }
-}
-
-function visibleTimes(history: LatestHistory, rule: Visibility): Float64Array {
-  const { rows, e, c } = history
-  const visible = new Float64Array(rows)
-  const shift = rule.exclusive ? 1 : 0
-  if (rule.knowledge === 'event-time') {
-    for (let row = 0; row < rows; row++) visible[row] = e[row]! + shift
-  } else {
-    for (let row = 0; row < rows; row++) visible[row] = Math.max(e[row]! + shift, c[row]!)
-  }
-  return visible
 }
 
 function stampIsGreater(e: Float64Array, c: Float64Array, s: Float64Array, a: number, b: number): boolean {

@@ -155,6 +155,8 @@ export interface LabelsRequest extends LongCall {
   readonly at: TimeColumn
   /** Absolute path of the folder that `write` will write to, where it will. */
   readonly writesTo?: string
+  /** How text and JSON columns are read as values, where the relation is a copy of labels that came in another form. */
+  readonly form?: LabelSession['form']
 }
 
 /**
@@ -167,6 +169,8 @@ export interface LabelSession extends AsyncDisposable {
   readonly rows: number
   /** Label times, microseconds. */
   readonly at: Float64Array
+  /** `csv`: text holds values of every type; `json`: JSON columns do; `sql`: columns have types of their own. */
+  readonly form: 'sql' | 'csv' | 'json'
   /** All columns of the labels, in order. */
   readonly columns: readonly { readonly name: string; readonly physical: string }[]
   /** SHA-256 over the label rows, in order. */

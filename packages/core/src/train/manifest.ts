@@ -2,6 +2,7 @@ import { corrupt, invalid } from '../errors/asof-error.ts'
 import type { TimeColumn } from '../model/definition.ts'
 import type { Status } from '../model/status.ts'
 import type { Knowledge } from '../point-in-time/visible.ts'
+import type { LabelSession } from '../ports/compute-engine.ts'
 
 /** Name of the manifest in a training set's folder. */
 export const MANIFEST_FILE = 'manifest.json'
@@ -48,6 +49,8 @@ export interface ManifestLabels {
   readonly from: string | undefined
   readonly at: TimeColumn
   readonly rows: number
+  /** How their text columns are read as values. */
+  readonly form: LabelSession['form']
   readonly columns: readonly { readonly name: string; readonly physical: string }[]
   /** SHA-256 over the rows, in order. */
   readonly fingerprint: string

@@ -1,7 +1,7 @@
 import type { ServiceShape } from '../apply/service-shape.ts'
 import type { Instant } from '../clock/instant.ts'
 import { formatInstant } from '../clock/instant.ts'
-import { AsofError, internal, invalid, notFound } from '../errors/asof-error.ts'
+import { AsofError, internal, invalid, isAsofError, notFound } from '../errors/asof-error.ts'
 import { offlineTable } from '../ingest/group-table.ts'
 import { LIMITS } from '../limits/limits.ts'
 import type { Column, ColumnBatch } from '../model/column.ts'
@@ -37,7 +37,7 @@ export interface TrainingService {
 
 /** The parts that building a training set needs. */
 export interface TrainParts {
-  readonly engine: ComputeEngine
+  readonly engine: Pick<ComputeEngine, 'labels'>
   readonly offline: OfflineStore
   readonly files: TrainingFiles
   /** Opens a store of Delta tables in a folder: where a set is written as Delta. */
@@ -73,7 +73,7 @@ export interface TrainRequest extends LongCall {
     readonly folder: string
     readonly overwrite?: boolean
   }
-  /** Memory for history and results together, 1.5 GiB by default; the engine's own comes on top. */
+  /** Memory for history and results together, 2 GiB by default; the engine's own comes on top. */
   readonly memoryBytes?: number
 }
 
@@ -84,7 +84,7 @@ export interface TrainingSet {
   readonly manifest: TrainingManifest
 }
 
-const MEMORY_BYTES = 1.5 * 2 ** 30
+const MEMORY_BYTES = 2 * 2 ** 30
 /** Least labels of a chunk: fewer would make files of row groups too small to read well. */
 const CHUNK_LABELS_MIN = 4_096
 
@@ -188,13 +188,24 @@ export async function pinTables(
     if (pinned.has(id)) continue
     const table = offlineTable(service.project, group.definition)
     const version = Object.hasOwn(versions, id) ? versions[id] : undefined
-    const snapshot = await offline.snapshot(table, version === undefined ? undefined : { version })
-    if (snapshot === undefined && version !== undefined) {
-      throw notFound('table_version_vacuumed', 'the table no longer has this version', { table, version })
-    }
-    pinned.set(id, snapshot)
+    pinned.set(
+      id,
+      version === undefined ? await offline.snapshot(table) : await pinTable(offline, table, version),
+    )
   }
   return pinned
+}
+
+async function pinTable(offline: OfflineStore, table: string, version: number): Promise<TableSnapshot> {
+  const gone = (): AsofError =>
+    notFound('table_version_vacuumed', 'the table no longer has this version', { table, version })
+  try {
+    const snapshot = await offline.snapshot(table, { version })
+    if (snapshot === undefined) throw gone()
+    return snapshot
+  } catch (error) {
+    throw isAsofError(error, 'not_found') ? gone() : error
+  }
 }
 
 async function build(
@@ -314,7 +325,8 @@ async function* chunksOf(
 ): AsyncGenerator<ColumnBatch> {
   const memory = request.memoryBytes ?? MEMORY_BYTES
   const labelBytes = plan.columns.reduce((sum, { type }) => sum + bytesPerValue(type), plan.slots.length * 9)
-  const chunkLabels = Math.max(CHUNK_LABELS_MIN, Math.floor((memory * 2) / 3 / labelBytes))
+  const chunkMax = Math.max(CHUNK_LABELS_MIN, Math.floor((memory * 2) / 3 / labelBytes))
+  const chunkLabels = Math.ceil(session.rows / Math.ceil(session.rows / chunkMax))
   for (let from = 0; from < session.rows; from += chunkLabels) {
     const to = Math.min(from + chunkLabels, session.rows)
     const answers: SlotAnswers[] = []

@@ -73,6 +73,7 @@ export function manifestOf(made: {
       from: request.labelsFrom,
       at: plan.at,
       rows: session.rows,
+      form: session.form,
       columns: session.columns,
       fingerprint: made.fingerprint,
       first: plan.range && formatInstant(plan.range.first),
