@@ -8,7 +8,7 @@ import type { Registry } from '../ports/registry.ts'
 import { definitionsById } from './dependencies.ts'
 import { definitionsOf, nextSnapshot } from './next-snapshot.ts'
 import type { ApplyPlan, PlannedChange } from './plan.ts'
-import { diffSnapshots, planApply } from './plan.ts'
+import { diffSnapshots, planChecked } from './plan.ts'
 import type { Snapshot } from './snapshot.ts'
 import { readProject, writeProject } from './stored-objects.ts'
 
@@ -47,7 +47,7 @@ const TRIES_MAX = 100
  * top of it; where both changed the same name to different ends, this call fails.
  *
  * @throws {AsofError} of kind `conflict`: `breaking_change` (naming whom it breaks), `forbidden_change`,
- * `concurrent_change`, `registry_busy`; of kind `invalid` as {@link planApply}
+ * `concurrent_change`, `registry_busy`; of kind `invalid` as `planApply`
  * @example
  * ```ts
  * await applyDefinitions(registry, 'flights', project.definitions, { now, author: 'ann', message: 'hourly delays' })
@@ -67,7 +67,7 @@ export async function applyDefinitions(
     const stored = await readProject(registry, head, project)
     base ??= stored.snapshot
     const target = rebase(base, wanted, stored.snapshot)
-    const plan = planApply(stored.snapshot, target)
+    const plan = planChecked(stored.snapshot, target)
     if (plan.changes.length === 0) return { plan, snapshot: stored.snapshot, committed: false }
     refuse(plan, options.allowBreaking === true)
     const at = Math.max(options.now(), head?.at ?? Number.NEGATIVE_INFINITY) as Instant
@@ -98,7 +98,7 @@ function rebase(base: Snapshot, wanted: readonly Definition[], current: Snapshot
   if (theirs.size === 0) return wanted
   const merged = new Map(definitionsById(definitionsOf(current)))
   const mine = definitionsById(wanted)
-  for (const { id } of planApply(base, wanted).changes) {
+  for (const { id } of planChecked(base, wanted).changes) {
     const definition = mine.get(id)
     if (theirs.has(id) && !same(definition, merged.get(id))) {
       throw conflict('concurrent_change', 'someone else has changed this in the meantime: plan again', { id })

@@ -54,7 +54,11 @@ export const SEVERITIES: readonly Severity[] = ['safe', 'needs_data', 'breaking'
  * ```
  */
 export function planApply(snapshot: Snapshot, definitions: readonly Definition[]): ApplyPlan {
-  const wanted = checkDefinitions(definitions)
+  return planChecked(snapshot, checkDefinitions(definitions))
+}
+
+/** {@link planApply} of what `checkDefinitions` has answered. */
+export function planChecked(snapshot: Snapshot, wanted: readonly Definition[]): ApplyPlan {
   for (const definition of wanted) {
     if (definition.kind === 'on_demand' && definition.code.fingerprint === '') {
       throw invalid('code_missing', 'fill in the code of the on-demand group first', {
@@ -131,7 +135,9 @@ function plannedChange(
   change: PlannedChange['change'],
   findings: readonly Finding[],
 ): PlannedChange {
-  const hard = findings.filter((finding) => finding.severity === 'breaking' || finding.severity === 'forbidden')
+  const hard = findings.filter(
+    (finding) => finding.severity === 'breaking' || finding.severity === 'forbidden',
+  )
   const broken = [...new Set(hard.flatMap((finding) => finding.breaks ?? []))]
   const consumers = broken.flatMap((service) =>
     service.consumers.map(({ model, version, team }) => `${model}@${version} (${team})`),
