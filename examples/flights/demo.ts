@@ -80,7 +80,7 @@ const verified = await withProgress('verify', (progress) =>
   store.verify(trainingSet, { sample: 1_000, progress }),
 )
 say(
-  `verified: every file's hash, and ${count(verified.checked)} rows computed again by the naive engine, ${verified.differences.length} different`,
+  `verified: every file's hash, and ${count(verified.rowsChecked)} rows computed again by the naive engine, ${verified.differenceCount} values different`,
 )
 
 title(5, 'Why it matters: the same model, trained three ways')

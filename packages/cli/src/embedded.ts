@@ -17,6 +17,7 @@ import { deltaTables } from '@asof/delta'
 import { diskObjectStore, diskStaging, diskTrainingFiles } from '@asof/disk'
 import { duckdbEngine, duckdbParquetFiles } from '@asof/duckdb'
 import { openLmdbEventLog, openLmdbOnlineStore, openLmdbRegistry } from '@asof/lmdb'
+import { naiveValue } from '@asof/testing/naive'
 import { codeOf } from './code-fingerprint.ts'
 import { sourceFiles } from './source-files.ts'
 
@@ -82,6 +83,7 @@ export async function openFeatureStore(options: EmbeddedOptions): Promise<Featur
       trainingFiles: diskTrainingFiles(),
       tablesIn: tables,
       writer: WRITER,
+      naive: naiveValue,
       timing: { sleep: async (ms, signal) => await sleep(ms, undefined, { signal }).catch(() => undefined) },
       owner: `${process.pid}:${randomUUID()}`,
       ...(options.telemetry && { telemetry: options.telemetry }),

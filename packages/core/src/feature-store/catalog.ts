@@ -5,6 +5,7 @@ import type { AppliedGroup, Snapshot } from '../apply/snapshot.ts'
 import { compileGroup, type GroupPlan } from '../ingest/group-plan.ts'
 import type { GroupName } from '../ingest/log-record.ts'
 import { groupId, type GroupDefinition, type ServiceDefinition } from '../model/definition.ts'
+import type { OnDemandFunction } from '../model/on-demand.ts'
 import type { Project } from '../model/project.ts'
 import type { OnlineStore } from '../ports/online-store.ts'
 import type { Registry } from '../ports/registry.ts'
@@ -58,6 +59,25 @@ export class Catalog {
         : await loadSnapshot(this.#parts.registry, project)
     this.#snapshots.set(project, { snapshot, at: now })
     return snapshot
+  }
+
+  /** The definitions of the project at one revision; the newest where none is named. */
+  async snapshotAt(revision: number | undefined): Promise<Snapshot> {
+    if (revision === undefined) return await this.snapshot()
+    return await loadSnapshot(this.#parts.registry, this.#code.name, revision)
+  }
+
+  /** The on-demand functions that this process has in the very version that a snapshot names. */
+  functionsOf(snapshot: Snapshot): ReadonlyMap<string, OnDemandFunction> {
+    const known = new Map<string, OnDemandFunction>()
+    for (const definition of this.#code.definitions) {
+      if (definition.kind !== 'on_demand') continue
+      const id = groupId(definition)
+      const compute = this.#code.functions.get(id)
+      const { fingerprint } = snapshot.onDemand.get(id)?.code ?? {}
+      if (compute !== undefined && fingerprint === definition.code.fingerprint) known.set(id, compute)
+    }
+    return known
   }
 
   /** Looks at the registry again, whatever the snapshot's age. */
@@ -123,7 +143,7 @@ export class Catalog {
     const plans = new Map<AppliedGroup, GroupPlan>()
     for (const group of snapshot.groups.values())
       plans.set(group, await this.compiled(this.#code.name, group))
-    const plan = compileService(snapshot, service, (group) => plans.get(group)!, this.#code.functions)
+    const plan = compileService(snapshot, service, (group) => plans.get(group)!, this.functionsOf(snapshot))
     const offlineOnly = plan.slots.find((slot) => !slot.plan.group.definition.online)
     if (offlineOnly !== undefined) {
       throw invalid('group_not_online', 'a service reads a group that is kept offline only', {

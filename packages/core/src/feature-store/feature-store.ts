@@ -22,6 +22,7 @@ import type { SourceAccess } from '../ingest/source-relation.ts'
 import { groupId, type Definition, type GroupDefinition } from '../model/definition.ts'
 import type { FeatureService, KeysOf, RequestOf, VectorOf } from '../model/feature-service.ts'
 import type { Project } from '../model/project.ts'
+import type { NaiveValue } from '../point-in-time/visible.ts'
 import type { ComputeEngine, LongCall } from '../ports/compute-engine.ts'
 import type { EventLog } from '../ports/event-log.ts'
 import type { OfflineStore } from '../ports/offline-store.ts'
@@ -37,8 +38,15 @@ import { lookUp, type LookUpOptions, type LookUpParts, type Question } from '../
 import type { ServicePlan, SlotPlan } from '../serve/service-plan.ts'
 import { silentTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { TrainingSet } from '../train/train.ts'
+import type { Verification } from '../train/verify.ts'
 import { Catalog, type GroupReference, type ServiceReference } from './catalog.ts'
-import { buildTrainingSet, type TrainingOptions, type TrainingParts } from './training.ts'
+import {
+  buildTrainingSet,
+  verifySet,
+  type TrainingOptions,
+  type TrainingParts,
+  type VerifyOptions,
+} from './training.ts'
 
 /** What a feature store is made of: one implementation of each port. A preset is one literal of these. */
 export interface FeatureStoreParts {
@@ -53,6 +61,8 @@ export interface FeatureStoreParts {
   readonly trainingFiles: TrainingFiles
   /** Opens a store of Delta tables in a local folder, for training sets that are written as Delta. */
   readonly tablesIn: (folder: string) => OfflineStore
+  /** The implementation against which training sets are verified. */
+  readonly naive: NaiveValue
   readonly timing: Timing
   /** Name and version of this program, for manifests. */
   readonly writer: string
@@ -230,6 +240,17 @@ export class FeatureStore implements AsyncDisposable {
   async train(service: FeatureService | string, options: TrainingOptions): Promise<TrainingSet> {
     this.#open()
     return await buildTrainingSet(this.#trainingParts, service, options)
+  }
+
+  /**
+   * Checks a training set: the hash of every file, and rows computed again by the naive implementation.
+   *
+   * @param folder absolute path of the set
+   * @throws {AsofError} see `verifyTrainingSet`
+   */
+  async verify(folder: string, options: VerifyOptions = {}): Promise<Verification> {
+    this.#open()
+    return await verifySet({ ...this.#trainingParts, ...this.#parts }, folder, options)
   }
 
   /** A group version, compiled: its definition, its tables, how its rows are read. */

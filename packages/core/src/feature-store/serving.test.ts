@@ -60,6 +60,7 @@ function openStore(
     trainingFiles: absent('trainingFiles'),
     tablesIn: () => absent('tables'),
     writer: 'test',
+    naive: naiveValue,
     timing: { sleep: async () => {} },
     owner: '1:test',
   }

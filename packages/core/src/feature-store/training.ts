@@ -10,12 +10,14 @@ import type { SourceAccess } from '../ingest/source-relation.ts'
 import { LIMITS } from '../limits/limits.ts'
 import type { TimeColumn } from '../model/definition.ts'
 import type { Project } from '../model/project.ts'
-import type { Knowledge } from '../point-in-time/visible.ts'
+import type { Knowledge, NaiveValue } from '../point-in-time/visible.ts'
 import type { LongCall, Relation } from '../ports/compute-engine.ts'
 import type { EventLog } from '../ports/event-log.ts'
+import type { ParquetFiles } from '../ports/parquet-files.ts'
 import type { Timing } from '../ports/timing.ts'
-import type { TrainingFormat } from '../train/manifest.ts'
+import { MANIFEST_FILE, readManifest, type TrainingFormat } from '../train/manifest.ts'
 import { train, type TrainingService, type TrainingSet, type TrainParts } from '../train/train.ts'
+import { verifyTrainingSet, type Verification } from '../train/verify.ts'
 import { serviceNamed, type Catalog, type ServiceReference } from './catalog.ts'
 
 /** What to build a training set from, and where. */
@@ -63,7 +65,7 @@ export async function buildTrainingSet(
   const relation = typeof labels === 'string' ? await labelFile(parts.sources, labels) : labels
   for (;;) {
     await parts.sinks.drain({ offline: true, ...(options.signal && { signal: options.signal }) })
-    const service = trainingService(await parts.catalog.snapshot(), reference, parts.code)
+    const service = trainingService(parts.catalog, await parts.catalog.snapshot(), reference)
     const slots = service.shape.slots.map((slot) => parts.catalog.compiled(parts.code.name, slot.group))
     const horizon = await offlineHorizon(parts, await Promise.all(slots))
     try {
@@ -88,19 +90,44 @@ export async function buildTrainingSet(
   }
 }
 
+/** What of a training set to check. */
+export interface VerifyOptions extends LongCall {
+  /** How many rows are computed again; 1,000 by default. */
+  readonly sample?: number | 'all'
+  /** The labels that the set was built from: a CSV set needs them. */
+  readonly labels?: string | Relation
+}
+
+/** Verifies a training set against the definitions of the revision that it was built from. */
+export async function verifySet(
+  parts: TrainingParts & { readonly parquet: ParquetFiles; readonly naive: NaiveValue },
+  folder: string,
+  options: VerifyOptions,
+): Promise<Verification> {
+  const path = `${folder}/${MANIFEST_FILE}`
+  const text = await parts.files.readText(path)
+  if (text === undefined) throw notFound('set_not_found', 'no training set here', { path })
+  const { service, revision } = readManifest(text, path)
+  const { labels, ...rest } = options
+  return await verifyTrainingSet(parts, {
+    ...rest,
+    folder,
+    service: trainingService(parts.catalog, await parts.catalog.snapshotAt(revision), service.name),
+    ...(labels !== undefined && {
+      labels: typeof labels === 'string' ? await labelFile(parts.sources, labels) : labels,
+    }),
+  })
+}
+
 /** A service as training sets need it; groups that are kept offline only may be in it. */
-export function trainingService(
-  snapshot: Snapshot,
-  reference: ServiceReference,
-  code: Project,
-): TrainingService {
+function trainingService(catalog: Catalog, snapshot: Snapshot, reference: ServiceReference): TrainingService {
   const service = serviceNamed(snapshot, reference)
   return {
-    project: code.name,
+    project: snapshot.project,
     revision: snapshot.revision?.number,
     shape: shapeOf(snapshot, service),
     fingerprint: serviceFingerprint(snapshot, service),
-    functions: code.functions,
+    functions: catalog.functionsOf(snapshot),
   }
 }
 
