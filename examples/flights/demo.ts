@@ -188,5 +188,5 @@ function count(value: number): string {
 }
 
 function seconds(micros: number | undefined): string {
-  return micros === undefined ? '–' : `${(-micros / 1_000_000).toLocaleString('en-US')} s`
+  return micros === undefined ? '–' : `${(Math.abs(micros) / 1_000_000).toLocaleString('en-US')} s`
 }

@@ -19,10 +19,7 @@ export interface DemoFile {
 
 /** The flights as a file of the project: all of them, or every n-th. */
 export async function prepareFlights(folder: string, rows: number): Promise<DemoFile> {
-  const source = join(
-    dirname(createRequire(import.meta.url).resolve('vega-datasets/package.json')),
-    'data/flights-3m.parquet',
-  )
+  const source = flightsOfPackage()
   const path = 'data/flights.parquet'
   const file = join(folder, path)
   const fresh = !existsSync(file) || (await rowsOf(file)) !== Math.min(rows, ALL_ROWS)
@@ -71,6 +68,16 @@ export async function readMatrix(
   connection.closeSync()
   instance.closeSync()
   return { width, values }
+}
+
+/** The package's file of flights; its exports name no file, so the folders above are searched as Node does. */
+function flightsOfPackage(): string {
+  const folders = createRequire(import.meta.url).resolve.paths('vega-datasets') ?? []
+  const found = folders
+    .map((folder) => join(folder, 'vega-datasets/data/flights-3m.parquet'))
+    .find((file) => existsSync(file))
+  if (found === undefined) throw new Error('the package vega-datasets is not installed: run npm run setup')
+  return found
 }
 
 async function rowsOf(file: string): Promise<number> {

@@ -1,3 +1,5 @@
 export * from '@asof/core'
 export * from './define-config.ts'
 export * from './embedded.ts'
+export { formatAge } from './figures.ts'
+export { startProgress } from './progress-report.ts'
