@@ -81,7 +81,8 @@ export async function writeCheckpoint(
   await objects.put(hintPath(table), new TextEncoder().encode(JSON.stringify(hint)))
 }
 
-function checkpointActions(log: DeltaLog): Action[] {
+/** What a checkpoint of a version holds. */
+export function checkpointActions(log: DeltaLog): Action[] {
   const { protocol, metadata } = log
   const keepAll = 'delta.deletedFileRetentionDuration' in metadata.configuration
   const tombstones = [...log.tombstones.values()].filter(
@@ -99,7 +100,7 @@ function checkpointActions(log: DeltaLog): Action[] {
 const TEXTS = 'MAP(VARCHAR, VARCHAR)'
 
 /** Columns of a checkpoint, as the protocol's appendix lists them. */
-const CHECKPOINT_TYPES = {
+export const CHECKPOINT_TYPES: Readonly<Record<string, string>> = {
   txn: 'STRUCT(appId VARCHAR, "version" BIGINT, lastUpdated BIGINT)',
   add: `STRUCT(path VARCHAR, partitionValues ${TEXTS}, size BIGINT, modificationTime BIGINT, dataChange BOOLEAN, tags ${TEXTS}, stats VARCHAR)`,
   remove: `STRUCT(path VARCHAR, deletionTimestamp BIGINT, dataChange BOOLEAN, partitionValues ${TEXTS}, size BIGINT)`,

@@ -1,5 +1,13 @@
 import { checkObjectPath } from '@asof/core'
-import type { DataFile, Instant, ObjectStore, OfflineStore, ParquetFiles, TableSnapshot } from '@asof/core'
+import type {
+  DataFile,
+  Instant,
+  ObjectStore,
+  OfflineStore,
+  ParquetFiles,
+  TableColumn,
+  TableSnapshot,
+} from '@asof/core'
 import { appendTo } from './delta-append.ts'
 import { commitNext } from './delta-commit.ts'
 import { createDraft, evolveDraft } from './delta-ensure.ts'
@@ -77,9 +85,11 @@ export function deltaTables(parts: DeltaParts): OfflineStore {
 
 function makeSnapshot(objects: ObjectStore, table: string, log: DeltaLog): TableSnapshot {
   const schema = schemaOf(log.metadata, table)
+  const partitioned = schema.columns.filter(({ name }) => schema.partitionBy.includes(name))
   const files = [...log.files.values()].map((add): DataFile => {
     const constants: Record<string, string | undefined> = {}
-    for (const column of schema.partitionBy) constants[column] = add.partitionValues[column] || undefined
+    for (const column of partitioned)
+      constants[column.name] = constantOf(column, add.partitionValues[column.name])
     return {
       localPath: localPathOf(objects, dataFilePath(table, add.path)),
       bytes: add.size,
@@ -95,6 +105,13 @@ function makeSnapshot(objects: ObjectStore, table: string, log: DeltaLog): Table
     files,
     writers: new Map([...log.txns.values()].map(({ appId, version }) => [appId, Number(version)])),
   }
+}
+
+/** A partition value as text, the empty one being null as the protocol has it; bytes as `\xf0\x9f`. */
+function constantOf({ type }: TableColumn, value: string | null | undefined): string | undefined {
+  if (value === null || value === undefined || value === '') return undefined
+  if (type.kind !== 'bytes') return value
+  return Array.from(Buffer.from(value), (byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')
 }
 
 /** Names of tables in order. Once a table is seen, what else lies in its folder is passed over. */
