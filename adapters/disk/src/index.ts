@@ -1,2 +1,3 @@
 export * from './disk-object-store.ts'
+export * from './disk-staging.ts'
 export * from './training-files.ts'

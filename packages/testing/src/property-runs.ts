@@ -6,5 +6,8 @@
  */
 export function propertyRuns(share = 1): { numRuns: number; seed: number } {
   const runs = Number(process.env['ASOF_PROPERTY_RUNS'] ?? 200)
-  return { numRuns: Math.max(1, Math.round(runs * share)), seed: Number(process.env['ASOF_PROPERTY_SEED'] ?? 20010101) }
+  return {
+    numRuns: Math.max(1, Math.round(runs * share)),
+    seed: Number(process.env['ASOF_PROPERTY_SEED'] ?? 20010101),
+  }
 }

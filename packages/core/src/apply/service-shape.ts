@@ -72,15 +72,20 @@ export function shapeOf(snapshot: Snapshot, service: ServiceDefinition): Service
 
   const slotOf = (id: string, roles: Readonly<Record<string, string>>): number => {
     const group = snapshot.groups.get(id)
-    if (group === undefined) throw notFound('group_not_found', 'group not found', { group: id, service: service.name })
+    if (group === undefined)
+      throw notFound('group_not_found', 'group not found', { group: id, service: service.name })
     const keyNames = group.entity.keys.map(({ name, type }) => {
       const asked = roles[name] ?? name
       const known = keys.get(asked)
       if (known !== undefined && known.kind !== type.kind) {
-        throw invalid('key_type_mismatch', 'one name stands for keys of two types; name a role for one of them', {
-          key: asked,
-          service: service.name,
-        })
+        throw invalid(
+          'key_type_mismatch',
+          'one name stands for keys of two types; name a role for one of them',
+          {
+            key: asked,
+            service: service.name,
+          },
+        )
       }
       keys.set(asked, type)
       return asked
@@ -93,8 +98,10 @@ export function shapeOf(snapshot: Snapshot, service: ServiceDefinition): Service
 
   const requestField = (source: string, name: string): { index: number; type: FeatureType } => {
     const reads = snapshot.sources.get(source)?.reads
-    const field = reads?.format === 'request' ? reads.fields.find((candidate) => candidate.name === name) : undefined
-    if (field === undefined) throw notFound('request_field_not_found', 'request input not found', { source, field: name })
+    const field =
+      reads?.format === 'request' ? reads.fields.find((candidate) => candidate.name === name) : undefined
+    if (field === undefined)
+      throw notFound('request_field_not_found', 'request input not found', { source, field: name })
     const known = request.get(name)
     if (known !== undefined && JSON.stringify(known.type) !== JSON.stringify(field.type)) {
       throw invalid('request_type_mismatch', 'two requests give this input different types', { field: name })
@@ -114,7 +121,11 @@ export function shapeOf(snapshot: Snapshot, service: ServiceDefinition): Service
         return { name, from: 'event-time', slot: slotOf(`${from.eventTimeOf}@${from.version}`, roles) }
       }
       const slot = slotOf(`${from.group}@${from.version}`, roles)
-      const { index, field } = fieldOf(slots[slot]!.group.definition.features, from.feature, `${from.group}@${from.version}`)
+      const { index, field } = fieldOf(
+        slots[slot]!.group.definition.features,
+        from.feature,
+        `${from.group}@${from.version}`,
+      )
       return { name, from: 'feature', slot, feature: index, type: field.type, default: field.default }
     })
     const same = onDemand.findIndex(

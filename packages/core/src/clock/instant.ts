@@ -73,8 +73,7 @@ export function formatInstant(at: Instant): string {
   return formatTimestamp(BigInt(at))
 }
 
-const RFC3339 =
-  /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})?$/
+const RFC3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})?$/
 
 /**
  * Reads an RFC 3339 text as microseconds, years 0001 to 9999: the value of a *feature* of type timestamp.

@@ -67,7 +67,11 @@ export function columnValue(column: Column, row: number): Value | null {
 }
 
 /** Puts a value, or null, into row `row` of a column made by {@link allocateColumn}. */
-export function setColumnValue(column: Column & { readonly valid: Uint8Array }, row: number, value: Value | null): void {
+export function setColumnValue(
+  column: Column & { readonly valid: Uint8Array },
+  row: number,
+  value: Value | null,
+): void {
   column.valid[row] = value === null ? 0 : 1
   if (value === null) return
   ;(column.values as (Value | null)[])[row] = column.type.kind === 'bool' ? (value ? 1 : 0) : value

@@ -26,7 +26,11 @@ export interface ComputeEngine extends AsyncDisposable {
 
 /** Bounded rows. Paths are absolute and already checked. */
 export type Relation =
-  | { readonly kind: 'files'; readonly format: 'parquet' | 'csv' | 'jsonl'; readonly paths: readonly string[] }
+  | {
+      readonly kind: 'files'
+      readonly format: 'parquet' | 'csv' | 'jsonl'
+      readonly paths: readonly string[]
+    }
   /** Data files of a table snapshot (Delta), with the table's columns. */
   | { readonly kind: 'table'; readonly files: readonly DataFile[]; readonly columns: readonly TableColumn[] }
   /** SQL over other relations, each seen under its name. */
@@ -44,7 +48,11 @@ export interface SourceRelation {
 }
 
 /** Progress of a long call: `done` of `total` (in `unit`), as often as something moves. */
-export type Progress = (state: { readonly done: number; readonly total: number; readonly unit: string }) => void
+export type Progress = (state: {
+  readonly done: number
+  readonly total: number
+  readonly unit: string
+}) => void
 
 /** Options of every long call. */
 export interface LongCall {

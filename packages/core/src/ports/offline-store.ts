@@ -15,8 +15,14 @@ import type { FeatureType } from '../model/feature-type.ts'
 export interface OfflineStore {
   ensure(table: string, schema: TableSchema): Promise<void>
   /** The newest version, or the one given, or the newest committed by an instant; undefined when there is no such table. */
-  snapshot(table: string, at?: { readonly version: number } | { readonly instant: Instant }): Promise<TableSnapshot | undefined>
-  append(table: string, request: AppendRequest): Promise<{ readonly version: number; readonly duplicate: boolean }>
+  snapshot(
+    table: string,
+    at?: { readonly version: number } | { readonly instant: Instant },
+  ): Promise<TableSnapshot | undefined>
+  append(
+    table: string,
+    request: AppendRequest,
+  ): Promise<{ readonly version: number; readonly duplicate: boolean }>
   /** Tables below a prefix, in order of name. */
   tables(prefix?: string): Promise<readonly string[]>
 }

@@ -20,7 +20,10 @@ export interface OnlineStore extends AsyncDisposable {
   /** Compare-and-sets rows of one table; answers how many changed something. Of equal keys in one call, the greatest stamp stays. */
   write(table: string, rows: readonly OnlineRow[]): Promise<{ readonly applied: number }>
   /** Rows of a table by key, in byte order. */
-  scan(table: string, range?: { from?: Uint8Array; to?: Uint8Array; limit?: number }): AsyncIterable<OnlineRow>
+  scan(
+    table: string,
+    range?: { from?: Uint8Array; to?: Uint8Array; limit?: number },
+  ): AsyncIterable<OnlineRow>
   /** Takes keys out. */
   remove(table: string, keys: readonly Uint8Array[]): Promise<void>
   /** Forgets a table and all its rows. */

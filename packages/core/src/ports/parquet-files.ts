@@ -21,7 +21,11 @@ export interface ParquetFiles {
   /** A whole Parquet file as JSON rows (64-bit integers as bigint, maps as arrays of key and value): for small metadata files. */
   readRecords(localPath: string): Promise<Record<string, unknown>[]>
   /** Writes JSON rows as one Parquet file; `types` is the engine's type of each column. */
-  writeRecords(localPath: string, records: readonly object[], types: Readonly<Record<string, string>>): Promise<void>
+  writeRecords(
+    localPath: string,
+    records: readonly object[],
+    types: Readonly<Record<string, string>>,
+  ): Promise<void>
 }
 
 /** What to write. */

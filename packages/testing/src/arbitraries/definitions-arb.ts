@@ -151,13 +151,11 @@ function groupArb(
       delay: durationArb(),
     }),
     fc.record({
-      compute: fc
-        .subarray([...sources], { minLength: 1 })
-        .map((read) => ({
-          from: 'query' as const,
-          query: 'SELECT 1',
-          sources: read.map((source) => source.name),
-        })),
+      compute: fc.subarray([...sources], { minLength: 1 }).map((read) => ({
+        from: 'query' as const,
+        query: 'SELECT 1',
+        sources: read.map((source) => source.name),
+      })),
       schedule,
     }),
   )
@@ -200,18 +198,16 @@ function onDemandArb(
   const fields = request.reads.format === 'request' ? request.reads.fields : []
   const from = fc.oneof(
     fc.constantFrom(...fields).map((field) => ({ request: request.name, field: field.name })),
-    fc
-      .constantFrom(...groups)
-      .chain((group) =>
-        fc.constantFrom(
-          { eventTimeOf: group.name, version: group.version },
-          ...group.features.map((field) => ({
-            group: group.name,
-            version: group.version,
-            feature: field.name,
-          })),
-        ),
+    fc.constantFrom(...groups).chain((group) =>
+      fc.constantFrom(
+        { eventTimeOf: group.name, version: group.version },
+        ...group.features.map((field) => ({
+          group: group.name,
+          version: group.version,
+          feature: field.name,
+        })),
       ),
+    ),
   )
   return fc
     .record({
