@@ -1,4 +1,4 @@
-import { AsofError, invalid } from '@asof/core'
+import { AsofError, invalid, isAsofError } from '@asof/core'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { queryRow, queryRows } from './database.ts'
 import { identifier, literal } from './sql-text.ts'
@@ -35,12 +35,8 @@ export async function checkedQuery(
   })
   const changing = await changingFunctions(connection)
   walk(tree, (node) => checkNode(node, names, ctes, changing))
-  const text = withoutEnd(sql)
-  // What stands in parentheses must be what was checked.
-  if (!sameTree(await parse(connection, `SELECT * FROM (\n${text}\n)`), tree)) {
-    throw invalid('invalid_query', 'the query must be one SELECT that can stand in parentheses')
-  }
-  return text
+  for (const text of withoutEnd(sql)) if (await isInside(connection, text, tree)) return text
+  throw invalid('invalid_query', 'the query must be one SELECT that can stand in parentheses')
 }
 
 /**
@@ -153,23 +149,33 @@ async function parse(connection: DuckDBConnection, sql: string): Promise<Node> {
   return statements[0]
 }
 
-/** Whether the one table of `SELECT * FROM (…)` is the checked statement, positions in the text aside. */
-function sameTree(wrapped: Node, tree: Node): boolean {
-  const from = ((wrapped['node'] as Node)['from_table'] as Node | undefined)?.['subquery']
-  return bare(from) === bare(tree)
+/** Whether a text in parentheses is the checked statement, positions in the text aside. */
+async function isInside(connection: DuckDBConnection, text: string, tree: Node): Promise<boolean> {
+  try {
+    const wrapped = await parse(connection, `SELECT * FROM (\n${text}\n)`)
+    const from = (wrapped['node'] as Node)['from_table'] as Node | undefined
+    return bare(from?.['subquery']) === bare(tree)
+  } catch (error) {
+    if (isAsofError(error, 'invalid')) return false
+    throw error
+  }
 }
 
 function bare(tree: unknown): string {
   return JSON.stringify(tree, (name, value: unknown) => (name === 'query_location' ? undefined : value))
 }
 
-/** The text without what may follow a statement: white space, semicolons and comments on its last lines. */
-function withoutEnd(sql: string): string {
-  let text = sql.trimEnd()
-  for (;;) {
-    const shorter = text.replace(/;\s*(?:(?:--[^\n]*|\/\*(?:(?!\*\/)[\s\S])*\*\/)\s*)*$/, '').trimEnd()
-    if (shorter === text) return text
-    text = shorter
+/** Semicolons that are tried as the statement's end. */
+const ENDS_MAX = 20
+
+/** The text, then the text up to each of its last semicolons: one of them ends the statement, when any does. */
+function* withoutEnd(sql: string): Generator<string> {
+  let text = sql
+  for (let tried = 0; tried <= ENDS_MAX; tried++) {
+    yield text.trim()
+    const end = text.lastIndexOf(';')
+    if (end < 0) return
+    text = text.slice(0, end)
   }
 }
 
