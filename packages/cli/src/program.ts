@@ -216,8 +216,9 @@ function addReading(program: Command, add: Add): void {
         new Option('--at <column>', 'the column with the label time').makeOptionMandatory(),
         new Option(
           '--to <folder>',
-          'where the training set goes; must not exist, or be empty',
+          'where the training set goes; must not exist, or be empty, unless --overwrite is given',
         ).makeOptionMandatory(),
+        new Option('--overwrite', 'replace the training set that is there'),
         new Option('--zone <zone>', 'zone of label times that have none, such as UTC'),
         new Option('--unit <unit>', 'unit of numeric label times').choices(['s', 'ms', 'us', 'ns']),
         new Option('--format <format>', 'form of the data')

@@ -12,7 +12,7 @@ export const EXIT_CODE_MEANINGS: readonly (readonly [code: number, kind: string,
   [6, 'denied', 'not allowed'],
   [7, 'corrupt', 'stored bytes are not what was written, or a training set is not what its manifest says'],
   [8, 'closed', 'used after it was closed'],
-  [130, '', 'interrupted by Ctrl-C'],
+  [130, '', 'interrupted by Ctrl-C or SIGTERM'],
 ]
 
 /** The reference of the command line as Markdown, made from the commands themselves. */

@@ -11,7 +11,7 @@ const HINTS: Readonly<Record<string, string>> = {
   service_not_found: 'see `asof export` for the services of the project, `asof apply` applies them',
   not_materialized: 'run `asof materialize`',
   label_beyond_horizon: 'run `asof materialize`, or give `--wait`',
-  output_exists: 'choose another `--to`',
+  output_exists: 'choose another `--to`, or give `--overwrite`',
 }
 
 /** An error as a command answers it. */

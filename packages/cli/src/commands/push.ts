@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs'
+import { addAbortSignal } from 'node:stream'
 import {
   formatInstant,
   invalid,
@@ -70,7 +71,9 @@ export async function push(
   const place = file === undefined ? '--row' : file === '-' ? 'stdin' : file
   await terminal.during(`pushing to ${group}`, async (progress) => {
     try {
-      for await (const batch of jsonLines(file === undefined ? rowsOf(given) : bytesOf(file))) {
+      for await (const batch of jsonLines(
+        file === undefined ? rowsOf(given) : bytesOf(file, terminal.signal),
+      )) {
         terminal.signal.throwIfAborted()
         const name = producer === undefined ? undefined : { producer, sequence: first + sum.batches }
         await pushBatch(store, plan, batch, name, sum)
@@ -161,8 +164,9 @@ function textOf(error: AsofError): string {
     : error.message.slice(0, error.message.lastIndexOf(`. ${name}=\``))
 }
 
-async function* bytesOf(file: string): AsyncGenerator<Uint8Array> {
-  const stream = file === '-' ? process.stdin : createReadStream(file)
+/** A file or stdin; waiting for either ends with the signal. */
+async function* bytesOf(file: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const stream = addAbortSignal(signal, file === '-' ? process.stdin : createReadStream(file))
   for await (const chunk of stream) yield typeof chunk === 'string' ? Buffer.from(chunk) : (chunk as Buffer)
 }
 

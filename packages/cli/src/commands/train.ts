@@ -19,6 +19,7 @@ interface TrainOptions extends ProjectOptions {
   readonly labels: string
   readonly at: string
   readonly to: string
+  readonly overwrite?: boolean
   readonly zone?: string
   readonly unit?: NonNullable<TimeColumn['unit']>
   readonly format: 'parquet' | 'csv' | 'delta'
@@ -38,6 +39,7 @@ export async function train(terminal: Terminal, options: TrainOptions, service: 
       labels: relative(found.projectFolder, resolve(options.labels)),
       at: { column, ...(zone !== undefined && { zone }), ...(unit !== undefined && { unit }) },
       to: resolve(options.to),
+      overwrite: options.overwrite === true,
       format: options.format,
       knowledge: options.eventTime === true ? 'event-time' : 'as-known',
       statuses: options.statuses === true,
@@ -88,8 +90,8 @@ function shownVerification(found: Verification, colours: Colours): string {
       ...lines,
     ].join('\n')
   }
-  const checked = `${files} are what was written; ${countOf(found.rowsChecked, 'row')} (${countOf(found.valuesChecked, 'value')}) computed again`
-  if (found.ok) return `${colours.green('ok')}: ${checked}, all the same`
+  const checked = `${files} checked by hash, ${countOf(found.rowsChecked, 'row')} (${countOf(found.valuesChecked, 'value')}) computed again`
+  if (found.ok) return `${colours.green('ok')}: ${checked}: all the same`
   const table = textTable(
     [
       { title: 'ROW', cell: ({ row }) => formatCount(row), align: 'right' },
