@@ -4,11 +4,11 @@ import { parseStrictJson } from './strict-json.ts'
 /** How much of a file of JSON lines is taken at once. */
 export const JSON_LINES_LIMITS = {
   /** One line. */
-  lineBytesMax: 1024 * 1024,
+  lineBytesMax: 1_048_576,
   /** Rows of one batch. */
   batchRowsMax: 10_000,
   /** Bytes of one batch. */
-  batchBytesMax: 16 * 1024 * 1024,
+  batchBytesMax: 16_777_216,
 } as const
 
 /** Consecutive rows of a file of JSON lines. */
