@@ -8,8 +8,11 @@ import { duckdbParquetFiles } from '@asof/duckdb'
 import { offlineStoreConformance } from '@asof/testing'
 import { deltaTables } from './delta-tables.ts'
 
+/** Where the tables stay, for independent readers to look at (`npm run delta:readers`). */
+const kept = process.env['ASOF_DELTA_TABLES']
+
 offlineStoreConformance('delta on disk', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'asof-delta-'))
+  const folder = await mkdtemp(join(kept ?? tmpdir(), 'asof-delta-'))
   const clock = { now: 0 as Instant }
   const parquet = duckdbParquetFiles({ folders: [folder], tempFolder: join(folder, 'duckdb') })
   await mkdir(join(folder, 'local'))
@@ -24,6 +27,6 @@ offlineStoreConformance('delta on disk', async () => {
     parquet,
     folder: join(folder, 'local'),
     clock,
-    dispose: () => rm(folder, { recursive: true }),
+    dispose: () => rm(kept === undefined ? folder : join(folder, 'local'), { recursive: true }),
   }
 })

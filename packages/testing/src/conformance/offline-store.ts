@@ -1,48 +1,29 @@
 import assert from 'node:assert/strict'
-import { access, mkdir } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { describe, it } from 'node:test'
-import { columnOf, columnValue, parseInstant } from '@asof/core'
-import type {
-  ColumnBatch,
-  FeatureType,
-  Instant,
-  ObjectStore,
-  OfflineStore,
-  ParquetFiles,
-  TableColumn,
-  TableSchema,
-  TableSnapshot,
-  Value,
-} from '@asof/core'
+import type { ColumnBatch, FeatureType, Instant, TableColumn } from '@asof/core'
 import * as fc from 'fast-check'
 import { sameValue } from '../arbitraries/same-value.ts'
 import { nullableValueArb } from '../arbitraries/value-arb.ts'
-import { faultyObjectStore } from '../faults/faulty-object-store.ts'
-import type { FaultPlan } from '../faults/faulty-object-store.ts'
 import { propertyRuns } from '../property-runs.ts'
+import { offlineStoreFaults } from './offline-faults.ts'
+import {
+  append,
+  batchOf,
+  byText,
+  COLUMNS,
+  HOUR,
+  plain,
+  rowsIn,
+  rowsOf,
+  SCHEMA,
+  snapshotOf,
+  staged,
+  START,
+} from './offline-rows.ts'
+import type { OfflineStoreSetup, Row } from './offline-rows.ts'
 
-/** One empty place for tables, and how to get at it. */
-export interface OfflineStoreSetup {
-  /** A store over the place, as another process would open it; `wrap` may put something around where it keeps its files. */
-  readonly open: (wrap?: (objects: ObjectStore) => ObjectStore) => OfflineStore
-  /** Reads the store's files, and writes staged ones below `folder`. */
-  readonly parquet: ParquetFiles
-  readonly folder: string
-  /** What the store takes for now; the suite sets it. */
-  readonly clock: { now: Instant }
-  readonly dispose: () => Promise<void>
-}
-
-type Row = Readonly<Record<string, Value | null>>
-
-const START = parseInstant('2024-01-31T23:00:00Z')
-const HOUR = 3_600_000_000
-const COLUMNS: readonly TableColumn[] = [
-  { name: 'k', type: { kind: 'string' }, nullable: false },
-  { name: 'at', type: { kind: 'timestamp' }, nullable: false },
-  { name: 'v', type: { kind: 'int64' }, nullable: true },
-]
-const SCHEMA: TableSchema = { columns: COLUMNS, partitionBy: [] }
+export type { OfflineStoreSetup } from './offline-rows.ts'
 
 /**
  * What every offline store must do, as tests of node:test.
@@ -405,50 +386,9 @@ export function offlineStoreConformance(name: string, make: () => Promise<Offlin
           await assert.rejects(store.snapshot(bad), { code: 'invalid_path' })
         }
       }))
-
-    for (const files of [false, true]) {
-      it(`is as before or as after when any one call fails in an append of ${files ? 'files' : 'rows'}`, () =>
-        on(async (setup) => {
-          for (const when of ['before', 'after'] as const) {
-            for (const afterwards of ['dies', 'recovers'] as const) {
-              const table = `${when}/${afterwards}`
-              await setup.open().ensure(table, SCHEMA)
-              let failAt = 1
-              // Each time with the next sequence, and so over a checkpoint too.
-              while (await failsOnce(setup, table, { failAt, when, afterwards }, failAt, files)) failAt++
-              assert.ok(failAt > 5, 'every place was seen')
-            }
-          }
-        }))
-    }
-
-    it('is as before or as after when any one call fails in making or widening a table', () =>
-      on(async (setup) => {
-        for (const when of ['before', 'after'] as const) {
-          for (let failAt = 1, hasFailed = true; hasFailed; failAt++) {
-            hasFailed = false
-            const table = `${when}${failAt}`
-            const wider = {
-              ...SCHEMA,
-              columns: [...COLUMNS, { name: 'w', type: { kind: 'bool' }, nullable: true }],
-            } as const
-            for (const schema of [SCHEMA, wider]) {
-              const objects: { faulty?: ReturnType<typeof faultyObjectStore> } = {}
-              const store = setup.open(
-                (inner) => (objects.faulty = faultyObjectStore(inner, { failAt, when, afterwards: 'dies' })),
-              )
-              await store.ensure(table, schema).catch(() => undefined)
-              hasFailed ||= objects.faulty?.hasFailed === true
-              const seen = (await setup.open().snapshot(table))?.schema.columns.length ?? 0
-              const [before, after] = schema === SCHEMA ? [0, 3] : [3, 4]
-              assert.ok(seen === before || seen === after)
-              await setup.open().ensure(table, schema)
-              assert.equal((await snapshotOf(setup.open(), table)).schema.columns.length, after)
-            }
-          }
-        }
-      }))
   })
+
+  offlineStoreFaults(name, on)
 }
 
 const SCALARS = ['bool', 'int32', 'int64', 'float32', 'float64', 'string', 'bytes', 'timestamp'] as const
@@ -459,144 +399,3 @@ const TYPES: readonly FeatureType[] = [
   ...SCALARS.map((kind): FeatureType => ({ kind: 'map', value: { kind } })),
   { kind: 'struct', fields: Object.fromEntries(SCALARS.map((kind) => [kind, { kind }])) },
 ]
-
-/** One append through a store of which one call fails; answers whether a call did fail. */
-async function failsOnce(
-  setup: OfflineStoreSetup,
-  table: string,
-  plan: FaultPlan,
-  sequence: number,
-  files: boolean,
-): Promise<boolean> {
-  const given = rowsOf(1, `s${sequence}r`)
-  const localPath = files ? (await staged(setup, given, `staged/${table}/${sequence}`))[0] : ''
-  const attempt = (store: OfflineStore) =>
-    files
-      ? store.append(table, { files: [{ localPath }], writers: [{ writer: 'w', sequence }], sortBy: [] })
-      : append(store, table, sequence, given)
-  const objects: { faulty?: ReturnType<typeof faultyObjectStore> } = {}
-  const store = setup.open((inner) => (objects.faulty = faultyObjectStore(inner, plan)))
-  const acknowledged = await attempt(store).then(
-    () => true,
-    () => false,
-  )
-  const seen = (await rowsIn(setup, await snapshotOf(setup.open(), table))).length
-  const place = JSON.stringify(plan)
-  assert.ok(seen === sequence || (seen === sequence - 1 && !acknowledged), `${place}: ${seen} rows`)
-  const retried = await attempt(setup.open())
-  assert.equal(retried.duplicate, seen === sequence, place)
-  const rows = await rowsIn(setup, await snapshotOf(setup.open(), table))
-  assert.equal(new Set(rows.map(({ k }) => k)).size, sequence, place)
-  assert.equal(rows.length, sequence, place)
-  // Not every process dies; what the dead ones left undone beside the append itself, such as a checkpoint, others do.
-  await setup.open().append(table, { writers: [{ writer: 'healthy', sequence }], sortBy: [] })
-  return objects.faulty?.hasFailed === true
-}
-
-function byText(a: unknown, b: unknown): number {
-  return String(a) < String(b) ? -1 : 1
-}
-
-function rowsOf(count: number, prefix = 'k'): Row[] {
-  return Array.from({ length: count }, (_, index) => ({
-    k: `${prefix}${index}`,
-    at: BigInt(START),
-    v: BigInt(index),
-  }))
-}
-
-function batchOf(rows: readonly Row[], columns: readonly TableColumn[]): ColumnBatch {
-  return {
-    rows: rows.length,
-    columns: Object.fromEntries(
-      columns
-        .filter(({ name }) => rows.length === 0 || rows.some((row) => name in row))
-        .map(({ name, type }) => [
-          name,
-          columnOf(
-            type,
-            rows.map((row) => row[name] ?? null),
-          ),
-        ]),
-    ),
-  }
-}
-
-interface AppendOptions {
-  readonly writer?: string
-  readonly columns?: readonly TableColumn[]
-  readonly sortBy?: readonly string[]
-}
-
-async function append(
-  store: OfflineStore,
-  table: string,
-  sequence: number,
-  rows: readonly Row[],
-  options: AppendOptions = {},
-): Promise<{ readonly version: number; readonly duplicate: boolean }> {
-  const { writer = 'w', sortBy = [] } = options
-  const columns = options.columns ?? (await store.snapshot(table))?.schema.columns ?? []
-  async function* batches(): AsyncGenerator<ColumnBatch> {
-    if (rows.length > 0) yield batchOf(rows, columns)
-  }
-  return store.append(table, { rows: batches(), writers: [{ writer, sequence }], sortBy })
-}
-
-/** Writes rows as finished files in a folder of the setup. */
-async function staged(
-  setup: OfflineStoreSetup,
-  rows: readonly Row[],
-  name = 'staged',
-): Promise<[string, ...string[]]> {
-  const folder = `${setup.folder}/${name}`
-  await mkdir(folder, { recursive: true })
-  async function* batches(): AsyncGenerator<ColumnBatch> {
-    yield batchOf(rows, COLUMNS)
-  }
-  const written = await setup.parquet.write(folder, {
-    columns: COLUMNS,
-    rows: batches(),
-    sortBy: [],
-    partitionBy: [],
-  })
-  return written.map(({ localPath }) => localPath) as [string, ...string[]]
-}
-
-async function snapshotOf(
-  store: OfflineStore,
-  table: string,
-  at?: Parameters<OfflineStore['snapshot']>[1],
-): Promise<TableSnapshot> {
-  const snapshot = await store.snapshot(table, at)
-  assert.ok(snapshot)
-  return snapshot
-}
-
-async function rowsIn(setup: OfflineStoreSetup, snapshot: TableSnapshot): Promise<Row[]> {
-  const rows: Row[] = []
-  const { columns } = snapshot.schema
-  if (snapshot.files.length === 0) return rows
-  for await (const batch of setup.parquet.read(snapshot.files, columns)) {
-    for (let row = 0; row < batch.rows; row++) {
-      rows.push(
-        Object.fromEntries(
-          columns.map(({ name }) => {
-            const column = batch.columns[name]
-            return [name, column === undefined ? null : columnValue(column, row)]
-          }),
-        ),
-      )
-    }
-  }
-  return rows
-}
-
-/** Without prototypes and undefined fields, which say nothing. */
-function plain(value: unknown): unknown {
-  return JSON.parse(
-    JSON.stringify(value, (_key, inner: unknown) =>
-      typeof inner === 'bigint' ? String(inner) : inner instanceof Map ? [...inner] : inner,
-    ),
-  )
-}
