@@ -50,6 +50,7 @@ function lineReport(stream: TextStream, label: string, everyMs: number): Progres
 function barReport(stream: TextStream, label: string, everyMs: number): ProgressReport {
   let state: State | undefined
   let bar: SingleBar | undefined
+  let last = 0
   const timer = setInterval(() => {
     if (state === undefined || state.total <= 0) {
       // How much there is nobody knows, so there is no bar.
@@ -72,10 +73,14 @@ function barReport(stream: TextStream, label: string, everyMs: number): Progress
         gracefulExit: false,
       })
       bar.start(state.total, state.done, shownState)
+    } else if (state.done < last) {
+      // The next piece of the work: the time left of the one before says nothing about it.
+      bar.start(state.total, state.done, shownState)
     } else {
       bar.setTotal(state.total)
       bar.update(state.done, shownState)
     }
+    last = state.done
   }, everyMs)
   timer.unref()
   return {
