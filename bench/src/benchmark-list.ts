@@ -1,0 +1,27 @@
+import type { Benchmark } from './comparison.ts'
+
+/** A benchmark by its name on the command line; loaded only in the process that runs it. */
+export interface ListedBenchmark {
+  readonly name: string
+  readonly about: string
+  load(): Promise<Benchmark>
+}
+
+/** The benchmarks, in the order in which they run. */
+export const BENCHMARKS: readonly ListedBenchmark[] = [
+  {
+    name: 'assemble',
+    about: '100 features out of 10 stored rows, against MessagePack maps',
+    load: async () => (await import('./assemble.ts')).assemble,
+  },
+  {
+    name: 'lookup',
+    about: 'get of 100 features from 10 groups in LMDB, against one value of 800 bytes',
+    load: async () => (await import('./lookup.ts')).lookup,
+  },
+  {
+    name: 'training',
+    about: 'a training set of 20 groups, against chained ASOF joins in DuckDB and join_asof in Polars',
+    load: async () => (await import('./training.ts')).training,
+  },
+]
