@@ -49,8 +49,9 @@ export class HybridClock {
 
   #advance(to: number): Instant {
     if (to > this.#ceiling) {
+      // Durable first: a ceiling that could not be written must not be believed.
+      this.#persistCeiling((to + CEILING_AHEAD) as Instant)
       this.#ceiling = to + CEILING_AHEAD
-      this.#persistCeiling(this.#ceiling as Instant)
     }
     this.#last = to
     return to as Instant

@@ -35,7 +35,7 @@ export function runsOf(
   schedule: Schedule,
   from: Instant,
   to: Instant,
-  limit = Number.POSITIVE_INFINITY,
+  limit: number = Number.POSITIVE_INFINITY,
 ): Run[] {
   checkSchedule(schedule)
   const runs: Run[] = []

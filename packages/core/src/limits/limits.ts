@@ -7,9 +7,9 @@ export const LIMITS = {
   /** An encoded entity key, after percent-encoding. */
   keyBytesMax: 512,
   /** One value of a feature. */
-  valueBytesMax: 64 * 1024,
+  valueBytesMax: 65_536,
   /** One encoded row. */
-  rowBytesMax: 256 * 1024,
+  rowBytesMax: 262_144,
   /** Elements of a vector, a list or a map. */
   elementsMax: 16_384,
   /** Features of one group. */
@@ -21,15 +21,15 @@ export const LIMITS = {
   /** Rows in one push. */
   rowsPerPushMax: 100_000,
   /** Bytes of one log record. */
-  logRecordBytesMax: 64 * 1024 * 1024,
+  logRecordBytesMax: 67_108_864,
   /** Bytes of a definitions file. */
-  definitionsBytesMax: 64 * 1024 * 1024,
+  definitionsBytesMax: 67_108_864,
   /** How far a client's or a writer's clock may differ from ours, in microseconds. */
   clockSkewMaxMicros: 1_000_000,
   /** A pushed row dated further ahead than this is quarantined unless its source holds it, in microseconds. */
-  futureMaxMicros: 5 * 60 * 1_000_000,
+  futureMaxMicros: 300_000_000,
   /** How far back a request's decision time `at` may lie, in microseconds; further back is `asOf`. */
-  atPastMaxMicros: 60 * 60 * 1_000_000,
+  atPastMaxMicros: 3_600_000_000,
   /** Rows kept in the quarantine of one group version; later ones are counted only. */
   quarantineRowsMax: 100_000,
 } as const
