@@ -39,7 +39,7 @@ export async function* readHistory(open: OpenLabels, request: HistoryRequest): A
       `epoch_us(${e})::DOUBLE`,
       `epoch_us(${c})::DOUBLE`,
       `h.${identifier(TABLE_COLUMNS.sequence)}::DOUBLE`,
-      `coalesce(h.${identifier(TABLE_COLUMNS.deleted)}, false)`,
+      `h.${identifier(TABLE_COLUMNS.deleted)}`,
     ]
     const equal = keyColumns.map((name, part) => `h.${identifier(name)} = k.k${part}`)
     const conditions = [

@@ -653,6 +653,40 @@ test('no labels make a set without rows', async () => {
   assert.equal(manifest.output.files.length, 1)
 })
 
+test('a negative zero stays one beside zeros, and an int64 shown as a number is an error beyond 2^53', async () => {
+  const place = await Workplace.open()
+  await using _ = place
+  const mixed = group('mixed', [
+    { name: 'zero', type: { kind: 'float64' } },
+    { name: 'big', type: { kind: 'int64', as: 'number' } },
+  ])
+  const ids = Array.from({ length: 100 }, (_, n) => BigInt(n))
+  const zero = (n: bigint): number => (n % 3n === 0n ? -0 : 0)
+  const big = (n: bigint): bigint => (n % 2n === 0n ? 2n ** 53n - 1n : 2n ** 53n)
+  await place.append(
+    mixed,
+    ids.map((n) => row([n], 1, [zero(n), big(n)], { s: Number(n) })),
+  )
+  const labels = labelRows(
+    ids.map(() => T0 + 1),
+    { ...users(...ids), label_zero: { type: { kind: 'float64' }, values: ids.map(zero) } },
+  )
+  const { folder, manifest } = await place.train(service([mixed]), labels, { statuses: true })
+  const columns: Field[] = [
+    { name: 'label_zero', type: { kind: 'float64' } },
+    { name: 'r0_mixed_zero', type: { kind: 'float64' } },
+    { name: 'r0_mixed_big', type: { kind: 'int64' } },
+    { name: 'r0_mixed_big__status', type: { kind: 'string' } },
+  ]
+  const safe = (n: bigint): boolean => n % 2n === 0n
+  assert.deepEqual(
+    await place.rows(folder, manifest, columns),
+    ids.map((n) => [zero(n), zero(n), safe(n) ? big(n) : null, safe(n) ? 'present' : 'error']),
+  )
+  assert.equal(manifest.features[1]?.statuses.error, 50)
+  assert.equal((await place.verify(folder, service([mixed]))).ok, true)
+})
+
 test('with little memory the set is made in parts and in ranges of keys, with the same values', async () => {
   const place = await Workplace.open()
   await using _ = place
