@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import {
   FeatureStore,
   withCode,
+  type FeatureStoreParts,
   type FeatureStoreSettings,
   type Instant,
   type Project,
@@ -54,6 +55,14 @@ export const systemWall: WallClock = () => (Date.now() * 1_000) as Instant
  * ```
  */
 export async function openFeatureStore(options: EmbeddedOptions): Promise<FeatureStore> {
+  const { parts, project } = await embeddedParts(options)
+  return new FeatureStore(parts, project, options.settings)
+}
+
+/** The parts of an embedded store, for those who put another one around or in place of some, and the project with its code. */
+export async function embeddedParts(
+  options: EmbeddedOptions,
+): Promise<{ readonly parts: FeatureStoreParts; readonly project: Project }> {
   const projectFolder = resolve(options.projectFolder)
   const folder = resolve(projectFolder, options.folder ?? '.asof')
   const tempFolder = join(folder, 'temp')
@@ -70,25 +79,22 @@ export async function openFeatureStore(options: EmbeddedOptions): Promise<Featur
   const tables = (root: string): ReturnType<typeof deltaTables> =>
     deltaTables({ objects: diskObjectStore(root), parquet, now: () => log.now(), randomId: randomUUID })
   const project = withCode(options.project, await codeOf(options.project.onDemandModules, projectFolder))
-  return new FeatureStore(
-    {
-      registry: await openLmdbRegistry(join(folder, 'registry')),
-      log,
-      online: await openLmdbOnlineStore(join(folder, 'online')),
-      offline: tables(join(folder, 'offline')),
-      engine: duckdbEngine(engineSettings),
-      parquet,
-      staging: await diskStaging(join(folder, 'staging')),
-      sources: sourceFiles(projectFolder, tables(projectFolder)),
-      trainingFiles: diskTrainingFiles(),
-      tablesIn: tables,
-      writer: WRITER,
-      naive: naiveValue,
-      timing: { sleep: async (ms, signal) => await sleep(ms, undefined, { signal }).catch(() => undefined) },
-      owner: `${process.pid}:${randomUUID()}`,
-      ...(options.telemetry && { telemetry: options.telemetry }),
-    },
-    project,
-    options.settings,
-  )
+  const parts: FeatureStoreParts = {
+    registry: await openLmdbRegistry(join(folder, 'registry')),
+    log,
+    online: await openLmdbOnlineStore(join(folder, 'online')),
+    offline: tables(join(folder, 'offline')),
+    engine: duckdbEngine(engineSettings),
+    parquet,
+    staging: await diskStaging(join(folder, 'staging')),
+    sources: sourceFiles(projectFolder, tables(projectFolder)),
+    trainingFiles: diskTrainingFiles(),
+    tablesIn: tables,
+    writer: WRITER,
+    naive: naiveValue,
+    timing: { sleep: async (ms, signal) => await sleep(ms, undefined, { signal }).catch(() => undefined) },
+    owner: `${process.pid}:${randomUUID()}`,
+    ...(options.telemetry && { telemetry: options.telemetry }),
+  }
+  return { parts, project }
 }
