@@ -191,7 +191,7 @@ export class RunLedger {
     if (rejected > 0) {
       this.#rejectedCount += rejected
       await this.#keepRejected(
-        `SELECT run, reason, at_fault, row_json FROM ${SCHEMA}.checked WHERE NOT ok AND reason <> '${CUT}'`,
+        `SELECT run, reason, at_fault, detail, row_json FROM ${SCHEMA}.checked WHERE NOT ok AND reason <> '${CUT}'`,
       )
     }
     return counts
@@ -201,10 +201,11 @@ export class RunLedger {
     const left = LIMITS.quarantineRowsMax - this.#rejected.length
     if (left === 0) return
     const ordered = `${select} ORDER BY run, reason, row_json LIMIT ${left}`
-    for (const { run, reason, at_fault: column, row_json: row } of await this.#rows(ordered)) {
+    for (const { run, reason, at_fault: column, detail, row_json: row } of await this.#rows(ordered)) {
       this.#rejected.push({
         reason: String(reason),
-        column: column === null ? undefined : String(column),
+        column: typeof column === 'string' ? column : undefined,
+        ...(typeof detail === 'string' && { detail }),
         row: String(row),
         run: this.#options.runs[Number(run)]!.at,
       })
@@ -227,7 +228,7 @@ export class RunLedger {
     this.#rejectedCount += count
     if (count > 0) {
       await this.#keepRejected(
-        `SELECT run, 'duplicate_in_run' AS reason, NULL AS at_fault, row_json ${refused}`,
+        `SELECT run, 'duplicate_in_run' AS reason, NULL AS at_fault, NULL AS detail, row_json ${refused}`,
       )
     }
   }

@@ -1,11 +1,12 @@
-import { invalid } from '@asof/core'
+import { invalid, LIMITS } from '@asof/core'
 import type { FeatureType, GroupColumns, ScalarType, TimeColumn } from '@asof/core'
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { convertSql } from './convert-sql.ts'
+import { convertSql, sizeSql } from './convert-sql.ts'
 import type { Converted, ConvertOptions } from './convert-sql.ts'
 import type { PhysicalColumn } from './relation-sql.ts'
 import { freePrefix, SCHEMA } from './replay-names.ts'
 import { rowJson } from './row-json.ts'
+import { DELETED_COLUMN, keyBytesSql, ROW_BYTES_BESIDE } from './source-rows.ts'
 import { identifier, literal } from './sql-text.ts'
 import { timeSql } from './time-sql.ts'
 
@@ -28,11 +29,10 @@ export interface ResultOptions extends ConvertOptions {
  * the rows in the declared types and whether they can be appended. Its columns:
  *
  * - `run`, then those of `rowNames`; a tombstone has no features, every NaN is the quiet one;
- * - `ok`; where that is false, `reason` and `at_fault` say why: the first of a key that does not convert or is null, a time
+ * - `ok`; where that is false, `reason`, `at_fault` and `detail` say why: the first of a key that does not convert or is null, a time
  *   that is none, a date outside of what the run may answer for, a feature that does not convert exactly;
  * - `row_json`, every column of the result.
  *
- * @param table name of the column with the number of the run, see {@link runColumn}
  * @throws {AsofError} `missing_column`, `unknown_column`; as {@link convertSql} and {@link timeSql}
  */
 export async function checkedRows(connection: DuckDBConnection, options: ResultOptions): Promise<string> {
@@ -41,41 +41,65 @@ export async function checkedRows(connection: DuckDBConnection, options: ResultO
     columns.find((column) => column.name.toLowerCase() === name.toLowerCase())
   checkNames(options, find)
   const convert = (name: string, type: FeatureType): Converted => convertSql(find(name)!, type, options)
-  const keys = group.keys.map(({ column, type }) => ({ column, ...convert(column, type) }))
+  const keys = group.keys.map(({ column, type }) => ({ column, type, ...convert(column, type) }))
   const features = group.features.map(({ name, type }) => ({ name, type, ...convert(name, type) }))
-  const mark = find('_deleted') === undefined ? undefined : convert('_deleted', { kind: 'bool' })
+  const mark = find(DELETED_COLUMN) === undefined ? undefined : convert(DELETED_COLUMN, { kind: 'bool' })
   const deleted = mark === undefined ? 'false' : `coalesce(${mark.value}, false)`
-
   const prefix = freePrefix(columns)
   const [from, end]: [string, string] = [`${prefix}from`, `${prefix}end`]
-  const cases: (readonly [fault: string, reason: string, column?: string | undefined])[] = []
-  for (const { column, value, fits } of keys) {
-    if (fits !== 'true') cases.push([`NOT ${fits}`, 'invalid_value', column])
-    cases.push([`${value} IS NULL`, 'null_key', column])
+  const time =
+    dated === undefined || 'micros' in dated ? undefined : await timeSql(connection, options, dated)
+  const e =
+    time === undefined
+      ? dated === undefined
+        ? end
+        : (dated as { readonly micros: string }).micros
+      : `CASE WHEN ${time.isNull} THEN ${end} ELSE ${time.micros} END`
+  const dateColumn = dated !== undefined && 'column' in dated ? dated.column : undefined
+
+  const faults: Fault[] = []
+  for (const { column, type, value, fits } of keys) {
+    if (fits !== 'true')
+      faults.push({ when: `NOT ${fits}`, reason: 'invalid_value', column, detail: notOf(type) })
+    faults.push({ when: `${value} IS NULL`, reason: 'null_key', column })
   }
-  let e = end
-  if (dated !== undefined && 'micros' in dated) e = dated.micros
-  else if (dated !== undefined) {
-    const time = await timeSql(connection, options, dated)
-    e = `CASE WHEN ${time.isNull} THEN ${end} ELSE ${time.micros} END`
-    cases.push([`(${e}) IS NULL`, 'invalid_event_time', dated.column])
+  faults.push(...tooLongKey(keys))
+  if (time !== undefined) {
+    faults.push({
+      when: `(${e}) IS NULL`,
+      reason: 'invalid_event_time',
+      column: dateColumn,
+      detail: time.problem,
+    })
   }
   if (dated !== undefined) {
-    const column = 'column' in dated ? dated.column : undefined
-    cases.push([`(${e}) < ${from}`, CUT], [`(${e}) > ${end}`, 'after_interval', column])
+    faults.push({ when: `(${e}) < ${from}`, reason: CUT })
+    faults.push({ when: `(${e}) > ${end}`, reason: 'after_interval', column: dateColumn })
   }
-  if (mark !== undefined && mark.fits !== 'true')
-    cases.push([`NOT ${mark.fits}`, 'invalid_value', '_deleted'])
-  for (const { name, fits } of features) {
-    if (fits !== 'true') cases.push([`NOT ${fits} AND NOT ${deleted}`, 'invalid_value', name])
+  if (mark !== undefined && mark.fits !== 'true') {
+    faults.push({
+      when: `NOT ${mark.fits}`,
+      reason: 'invalid_value',
+      column: DELETED_COLUMN,
+      detail: notOf({ kind: 'bool' }),
+    })
   }
+  for (const { name, type, fits } of features) {
+    if (fits === 'true') continue
+    faults.push({
+      when: `NOT ${fits} AND NOT ${deleted}`,
+      reason: 'invalid_value',
+      column: name,
+      detail: notOf(type),
+    })
+  }
+  faults.push(...tooLargeRow([...keys, ...features], features.length))
 
-  const ok =
-    cases.length === 0 ? 'true' : `coalesce(NOT (${cases.map(([fault]) => fault).join(' OR ')}), false)`
-  const pick = (value: (at: number) => string): string =>
-    cases.length === 0
+  const pick = (value: (fault: Fault) => string): string =>
+    faults.length === 0
       ? 'NULL::VARCHAR'
-      : `CASE ${cases.map(([fault], at) => `WHEN ${fault} THEN ${value(at)}`).join(' ')} END`
+      : `CASE ${faults.map((fault) => `WHEN ${fault.when} THEN ${value(fault)}`).join(' ')} END`
+  const optional = (text: string | undefined): string => (text === undefined ? 'NULL' : literal(text))
   const row = [
     `${prefix}run AS run`,
     ...keys.map(({ value }, at) => `${value} AS k${at}`),
@@ -85,13 +109,54 @@ export async function checkedRows(connection: DuckDBConnection, options: ResultO
       const kept = quietNaN(value, type)
       return `${mark === undefined ? kept : `CASE WHEN NOT ${deleted} THEN ${kept} END`} AS f${at}`
     }),
-    `${ok} AS ok`,
-    `${pick((at) => literal(cases[at]![1]))} AS reason`,
-    `${pick((at) => (cases[at]![2] === undefined ? 'NULL' : literal(cases[at]![2])))} AS at_fault`,
+    `coalesce(NOT (${['false', ...faults.map(({ when }) => when)].join(' OR ')}), false) AS ok`,
+    `${pick(({ reason }) => literal(reason))} AS reason`,
+    `${pick(({ column }) => optional(column))} AS at_fault`,
+    `${pick(({ detail }) => detail ?? 'NULL')} AS detail`,
     `${rowJson(columns)} AS row_json`,
   ]
   return `SELECT ${row.join(', ')} FROM ${SCHEMA}.results JOIN (
     SELECT run AS ${prefix}run, reads_from AS ${from}, reads_to AS ${end} FROM ${SCHEMA}.runs) USING (${prefix}run)`
+}
+
+/** What refuses a row: a condition, and for people the column and SQL for what is wrong with it. */
+interface Fault {
+  readonly when: string
+  readonly reason: string
+  readonly column?: string | undefined
+  readonly detail?: string
+}
+
+type TypedValue = Converted & { readonly type: FeatureType }
+
+/** The encoded length is costly, so it is found only where it could be too great. */
+function tooLongKey(keys: readonly (TypedValue & { readonly column: string })[]): Fault[] {
+  const [first] = keys
+  if (first === undefined) return []
+  const most = keys.map(({ type, value }) =>
+    type.kind === 'string'
+      ? `strlen(${value}) * 3 + 1`
+      : type.kind === 'bytes'
+        ? `octet_length(${value}) * 3 + 1`
+        : '21',
+  )
+  const bytes = keys.map(({ type, value }) => keyBytesSql(value, type)).join(' + ')
+  const when = `CASE WHEN ${most.join(' + ')} > ${LIMITS.keyBytesMax} THEN ${bytes} > ${LIMITS.keyBytesMax} ELSE false END`
+  return [
+    { when, reason: 'invalid_value', column: first.column, detail: `'the key is longer than keyBytesMax'` },
+  ]
+}
+
+function tooLargeRow(values: readonly TypedValue[], features: number): Fault[] {
+  const sizes = values.map(({ type, value }) => sizeSql(value, type)).filter((size) => size !== undefined)
+  if (sizes.length === 0) return []
+  const room = LIMITS.rowBytesMax - ROW_BYTES_BESIDE - 16 * features
+  const when = `${sizes.map((size) => `coalesce(${size}, 0)`).join(' + ')} > ${room}`
+  return [{ when, reason: 'invalid_value', detail: `'the row is larger than rowBytesMax'` }]
+}
+
+function notOf(type: FeatureType): string {
+  return literal(`not a ${type.kind} within the limits`)
 }
 
 /** Column of `replay.results` with the number of the run. */
@@ -110,7 +175,7 @@ function checkNames(
     throw invalid('missing_column', 'the query or source gives no such column', { column, columns: names })
   }
   if (group.unknownColumns === 'additive') return
-  const declared = new Set([...wanted, ...known, '_deleted'].map((name) => name.toLowerCase()))
+  const declared = new Set([...wanted, ...known, DELETED_COLUMN].map((name) => name.toLowerCase()))
   const unknown = columns.find(({ name }) => !declared.has(name.toLowerCase()))
   if (unknown === undefined) return
   throw invalid(

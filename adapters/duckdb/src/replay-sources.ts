@@ -6,7 +6,7 @@ import { relationSql } from './relation-sql.ts'
 import type { RelationSql } from './relation-sql.ts'
 import { freePrefix, SCHEMA } from './replay-names.ts'
 import { rowJson } from './row-json.ts'
-import { identifiers } from './sql-text.ts'
+import { identifiers, literal } from './sql-text.ts'
 import { timeSql } from './time-sql.ts'
 
 /** A source, held as a table in order of event time, of which each run sees a part. */
@@ -82,14 +82,19 @@ export async function loadSource(
     },
     tooLate: times.e === undefined ? 0 : await countTooLate(database, table, { e, c }, request, call),
     rejected: rejected.map(({ fault, row }) => {
-      const [reason = '', column] = fault as string[]
-      return { reason, column, row: String(row) }
+      const [reason, column, detail] = fault as (string | null)[]
+      return {
+        reason: reason ?? '',
+        column: column ?? undefined,
+        ...(detail && { detail }),
+        row: String(row),
+      }
     }),
     rejectedCount,
   }
 }
 
-/** SQL over a source's own columns: its two times, and reason and column of what is wrong with them. */
+/** SQL over a source's own columns: its two times, and a list of reason, column and detail of what is wrong with them. */
 async function timesOf(
   database: Database,
   source: SourceRelation,
@@ -97,25 +102,29 @@ async function timesOf(
 ): Promise<{ readonly e: string | undefined; readonly c: string; readonly fault: string }> {
   const { created, eventTime } = source
   const event = eventTime === undefined ? undefined : await timeSql(database.connection, relation, eventTime)
-  const name = (column: string): string => `'${column.replaceAll("'", "''")}'`
   const ofEvent =
     event === undefined || eventTime === undefined
       ? ''
-      : `WHEN ${event.isNull} THEN ['null_event_time', ${name(eventTime.column)}]
-         WHEN ${event.micros} IS NULL THEN ['invalid_event_time', ${name(eventTime.column)}]`
+      : `WHEN ${event.isNull} THEN ['null_event_time', ${literal(eventTime.column)}, NULL]
+         WHEN ${event.micros} IS NULL THEN ['invalid_event_time', ${literal(eventTime.column)}, ${event.problem}]`
+  const fault = (column: string, detail: string): string =>
+    `CASE ${ofEvent} ELSE ['invalid_created_time', ${column}, ${detail}] END`
   if ('column' in created) {
-    const known = await timeSql(database.connection, relation, created)
-    const fault = `CASE ${ofEvent} ELSE ['invalid_created_time', ${name(created.column)}] END`
-    return { e: event?.micros, c: known.micros, fault }
+    const { micros, problem } = await timeSql(database.connection, relation, created)
+    return { e: event?.micros, c: micros, fault: fault(literal(created.column), problem) }
   }
-  const fault = `CASE ${ofEvent} ELSE ['invalid_created_time'] END`
-  if ('knownAt' in created) return { e: event?.micros, c: `${created.knownAt}::BIGINT`, fault }
+  if ('knownAt' in created)
+    return { e: event?.micros, c: `${created.knownAt}::BIGINT`, fault: fault('NULL', 'NULL') }
   if (event === undefined) {
     throw invalid('created_without_event_time', 'a source without an event time needs a created column', {
       source: source.name,
     })
   }
-  return { e: event.micros, c: `${event.micros} + ${durationMicros(created.delay)}`, fault }
+  return {
+    e: event.micros,
+    c: `${event.micros} + ${durationMicros(created.delay)}`,
+    fault: fault('NULL', 'NULL'),
+  }
 }
 
 /**

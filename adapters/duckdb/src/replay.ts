@@ -176,7 +176,7 @@ function commonZone(zones: readonly (string | undefined)[]): string | undefined 
 
 async function outcome(
   database: Database,
-  { columns, runs }: ReplayRequest,
+  { columns }: ReplayRequest,
   sources: readonly ReplaySource[],
   totals: LedgerTotals,
 ): Promise<Replay> {
@@ -219,14 +219,12 @@ async function stage(
     [sequence, `${firstSequence} + row_number() OVER (ORDER BY run, ${identity.join(', ')}) - 1`],
     [deleted, 'deleted'],
   ])
-  const columns = group.table.map(({ name }) => {
-    const value = named.get(name)
-    if (value === undefined) throw internal('a table column that no row has', { column: name })
-    return `${value} AS ${identifier(name)}`
-  })
+  // A column that says in which folder a file lies is not in the file.
+  const stored = group.table.filter(({ name }) => named.has(name))
+  const columns = stored.map(({ name }) => `${named.get(name)} AS ${identifier(name)}`)
   await copyParquet(connection, localPath, {
     from: `(SELECT ${columns.join(', ')} FROM ${SCHEMA}.appended JOIN ${SCHEMA}.runs USING (run))`,
-    columns: group.table,
+    columns: stored,
     orderBy: [...group.keys.map(({ name }) => name), eventTime, created, sequence].map(identifier),
   })
   return { localPath }

@@ -12,7 +12,7 @@ import { timeSql } from './time-sql.ts'
 export const DELETED_COLUMN = '_deleted'
 
 /** Bytes of a row beside its values of variable size, generously. */
-const ROW_BYTES_BESIDE = 1_024
+export const ROW_BYTES_BESIDE = 1_024
 
 /**
  * A SELECT of a source's rows, numbered in order of file and row, in the declared types:
@@ -190,7 +190,7 @@ function notOf(type: FeatureType): string {
 }
 
 /** Length of a key's part, percent-encoded, with what separates it. */
-function keyBytesSql(value: string, type: FeatureType): string {
+export function keyBytesSql(value: string, type: FeatureType): string {
   switch (type.kind) {
     case 'string':
       return `strlen(url_encode(${value})) + 1`
