@@ -110,6 +110,7 @@ test('a value is converted where it survives, else its row is refused', async ()
     [`'2024-03-10 02:30:00'`, timestamp, REFUSED],
     [`'0001-01-01T00:00:00Z'`, timestamp, parseTimestamp('0001-01-01T00:00:00Z')],
     [`'0001-01-01T00:00:00+00:01'`, timestamp, REFUSED],
+    [`'0000-12-31T23:59:59-23:59'`, timestamp, REFUSED],
     [`'9999-12-31T23:59:59.999999Z'`, timestamp, parseTimestamp('9999-12-31T23:59:59.999999Z')],
     [`'9999-12-31T23:59:59.999999-00:01'`, timestamp, REFUSED],
     [`'infinity'::TIMESTAMPTZ`, timestamp, REFUSED],

@@ -2,6 +2,7 @@ import { invalid, LIMITS, TIMESTAMP_MAX, TIMESTAMP_MIN, typeName } from '@asof/c
 import type { FeatureType, ScalarType } from '@asof/core'
 import { DuckDBTypeId } from '@duckdb/node-api'
 import type { DuckDBType } from '@duckdb/node-api'
+import { NANOSECONDS_UTC } from './relation-sql.ts'
 import type { PhysicalColumn, RelationSql } from './relation-sql.ts'
 import { identifier, literal } from './sql-text.ts'
 import { textMicros, zonedMicros } from './time-text.ts'
@@ -39,7 +40,7 @@ export interface ConvertOptions {
  *
  * CSV text and values of JSON lines are read in the forms of {@link valueToJson}; a number of a CSV file may be spelled freely.
  *
- * @throws {AsofError} `needs_cast` for a type that is not converted, with the cast to write
+ * @throws {AsofError} `needs_cast` for a type that is not converted, with the cast to write; `nanosecond_times`
  */
 export function convertSql(column: PhysicalColumn, type: FeatureType, options: ConvertOptions): Converted {
   const x = identifier(column.name)
@@ -82,6 +83,7 @@ function convertAny(
   options: ConvertOptions,
   refuse: Refuse,
 ): Converted {
+  refuseNanoseconds(column)
   if (column.type.typeId === DuckDBTypeId.SQLNULL)
     return { value: `CAST(NULL AS ${sqlType(type)})`, fits: 'true' }
   if (options.form === 'json') {
@@ -238,6 +240,18 @@ function scalarFromSql(
     }
   }
   throw refuse()
+}
+
+/** @throws {AsofError} `nanosecond_times`, see {@link NANOSECONDS_UTC} */
+export function refuseNanoseconds(column: PhysicalColumn): void {
+  if (column.physical !== NANOSECONDS_UTC) return
+  throw invalid(
+    'nanosecond_times',
+    'times in nanoseconds are not read exactly: write the file in microseconds',
+    {
+      column: column.name,
+    },
+  )
 }
 
 /** Microseconds of a column of times, null where there is no such time; undefined where its type is none, or lacks a zone. */

@@ -302,18 +302,23 @@ test('a table knows its rows again: twice adds nothing, what changed is added, w
   await using found = await extract(options(), request(departures(first)))
   const { file, rows } = await stagedFile(found, DELAYS, -3)
   assert.equal(rows.length, 3)
-  const then = async (more: Parameters<typeof departures>[0]): Promise<unknown[]> => {
+  const then = async (more: Parameters<typeof departures>[0], knownBy = NOW): Promise<unknown[]> => {
     await using again = await extract(
       options(),
-      request(departures([...first, ...more]), { existing: [file] }),
+      request(departures([...first, ...more]), { existing: [file], knownBy }),
     )
-    assert.equal(again.unchanged + again.rows, first.length + more.length)
+    if (knownBy === NOW) assert.equal(again.unchanged + again.rows, first.length + more.length)
     return (await staged(again, DELAYS)).map((row) => [row[0], Number(row[1]), Number(row[2]), row[5]])
   }
   assert.deepEqual(await then([]), [])
   assert.deepEqual(await then([['LAX', 1, 30, 2]]), [], 'the newest again')
   assert.deepEqual(await then([['LAX', 1, 30, 1]]), [['LAX', 1, 30, 1]], 'changed back')
   assert.deepEqual(await then([['LAX', 1, 15, 3]]), [['LAX', 1, 15, 3]], 'found late')
+  assert.deepEqual(
+    await then([['LAX', 1, 12, 1]], instant(15)),
+    [['LAX', 1, 12, 1]],
+    'stamped after the newest',
+  )
   assert.deepEqual(await then([['ATL', 1, 30, -0]]), [['ATL', 1, 30, -0]], 'another zero')
   assert.deepEqual(await then([['ATL', 1, 30, null]]), [['ATL', 1, 30, null]])
   assert.deepEqual(await then([['ATL', 1, 30, 0, true]]), [['ATL', 1, 30, null]], 'a tombstone')

@@ -133,12 +133,12 @@ async function leaveOutKnown(database: Database, request: ExtractRequest, call: 
   await leaveOut(
     `WITH standing AS (SELECT *, NULL AS s FROM fresh ${stored})
      SELECT n FROM (
-       SELECT n, ${[...types.map(({ name }) => name), ...before].join(', ')}, row_number() OVER in_order AS place
+       SELECT n, ${[...types.map(({ name }) => name), ...before].join(', ')}
        FROM standing SEMI JOIN (SELECT ${same} FROM standing GROUP BY ALL HAVING count(*) > 1) USING (${same})
        WINDOW in_order AS (
          PARTITION BY ${same} ORDER BY n IS NOT NULL, CASE WHEN n IS NULL THEN c ELSE ${stands} END, s, n
        )
-     ) WHERE n IS NOT NULL AND place > 1 AND ${unchanged.join(' AND ')}`,
+     ) WHERE n IS NOT NULL AND ${unchanged.join(' AND ')}`,
   )
   if (existing.length > 0) await run(connection, 'DROP TABLE stored', call)
   return left

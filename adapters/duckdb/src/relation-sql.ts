@@ -1,5 +1,6 @@
 import { invalid } from '@asof/core'
 import type { DataFile, Relation, TableColumn } from '@asof/core'
+import { DuckDBTypeId } from '@duckdb/node-api'
 import type { DuckDBConnection, DuckDBType } from '@duckdb/node-api'
 import { checkedQuery, overInputs } from './checked-query.ts'
 import { queryRows, readingFiles, run } from './database.ts'
@@ -14,6 +15,12 @@ export interface PhysicalColumn {
   /** DuckDB's name of the type, such as `DECIMAL(18,3)` or `JSON` (whose `type` is VARCHAR). */
   readonly physical: string
 }
+
+/**
+ * The physical type of Parquet times in nanoseconds that are marked as UTC. DuckDB's reader cuts their last three digits before
+ * anyone can look, so they are refused where they are used.
+ */
+export const NANOSECONDS_UTC = 'TIMESTAMP_NS WITH TIME ZONE'
 
 /** A relation that can be read by SQL. */
 export interface RelationSql {
@@ -59,7 +66,7 @@ export async function relationSql(database: Database, relation: Relation): Promi
       const parquetPaths: string[] = []
       for (const [name, input] of Object.entries(relation.inputs)) {
         const read = await relationSql(database, input)
-        inputs[name] = read.sql
+        inputs[name] = refusingNanoseconds(read)
         parquetPaths.push(...read.parquetPaths)
       }
       const checked = await checkedQuery(database.connection, relation.sql, Object.keys(inputs))
@@ -111,7 +118,21 @@ async function filesSql(
   switch (format) {
     case 'parquet': {
       const sql = `SELECT * FROM read_parquet(${files}, union_by_name = true, hive_partitioning = false)`
-      return described(database, { sql, form: 'sql', parquetPaths: paths, hasQuery: false })
+      const read = await described(database, { sql, form: 'sql', parquetPaths: paths, hasQuery: false })
+      const cut = new Set(
+        (
+          await queryRows(
+            database.connection,
+            `SELECT DISTINCT name FROM parquet_schema(${files}) WHERE logical_type LIKE '%isAdjustedToUTC=1%NANOS=NanoSeconds%'`,
+          )
+        ).map(({ name }) => name),
+      )
+      const columns = read.columns.map((column) =>
+        cut.has(column.name) && column.type.typeId === DuckDBTypeId.TIMESTAMP_TZ
+          ? { ...column, physical: NANOSECONDS_UTC }
+          : column,
+      )
+      return { ...read, columns }
     }
     case 'csv':
       return described(database, {
@@ -125,6 +146,20 @@ async function filesSql(
       return described(database, { sql, form: 'json', parquetPaths: [], hasQuery: false })
     }
   }
+}
+
+/** A SELECT in which a query that uses a column of such times fails; one that does not never computes it. */
+function refusingNanoseconds({ sql, columns }: RelationSql): string {
+  const cut = columns.filter(({ physical }) => physical === NANOSECONDS_UTC).map(({ name }) => name)
+  if (cut.length === 0) return sql
+  const refusals = cut.map((name) => {
+    const column = identifier(name)
+    const message = literal(
+      `the times of ${name} are in nanoseconds, which are not read exactly: write microseconds`,
+    )
+    return `CASE WHEN ${column} IS NOT NULL THEN CAST(error(${message}) AS TIMESTAMPTZ) END AS ${column}`
+  })
+  return `SELECT * REPLACE (${refusals.join(', ')}) FROM (${sql})`
 }
 
 /** Every choice that DuckDB would guess from the text is made here. */

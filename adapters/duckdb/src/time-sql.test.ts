@@ -7,6 +7,7 @@ import { INSTANT_MAX, INSTANT_MIN, isAsofError, parseInstant, parseTimestamp } f
 import type { Relation, TimeColumn } from '@asof/core'
 import { instantArb, propertyRuns } from '@asof/testing'
 import * as fc from 'fast-check'
+import { convertSql } from './convert-sql.ts'
 import { openDatabase, queryRows } from './database.ts'
 import type { Database } from './database.ts'
 import { relationSql } from './relation-sql.ts'
@@ -193,4 +194,34 @@ test('an instant comes back exactly in every unit and form', async () => {
     }),
     propertyRuns(0.1),
   )
+})
+
+/** One row, `t` 1704067200000000001 ns as a timestamp in UTC and `d` 7, as another writer made it. */
+const NANOSECONDS_FILE =
+  'UEFSMRUAFRwVHCwVAhUAFQYVBhwAAAACAAAAAgEBAGUBFxCmFxUAFRQVFCwVAhUAFQYVBhwAAAACAAAAAgEHAAAAFQ' +
+  'QZPDUAGAZzY2hlbWEVBAAVBCUCGAF0bIwRHDwAAAAAABUCJQIYAWQAFgIZHBksJgAcFQQZJQYAGRgBdBUAFgIWQhZC' +
+  'JghJHBUAFQAVAgA8KQYZJgACAAAAJgAcFQIZJQYAGRgBZBUAFgIWOhY6JkpJHBUAFQAVAgA8KQYZJgACAAAAFnwWAi' +
+  'YIFnwAKCBwYXJxdWV0LWNwcC1hcnJvdyB2ZXJzaW9uIDI2LjAuMRksHAAAHAAAALgAAABQQVIx'
+
+test('times in nanoseconds that the reader would cut are refused where they are used', async () => {
+  const path = join(folder, 'nanoseconds.parquet')
+  await writeFile(path, Buffer.from(NANOSECONDS_FILE, 'base64'))
+  const file: Relation = { kind: 'files', format: 'parquet', paths: [path] }
+  await assert.rejects(readAll(file), { code: 'nanosecond_times' })
+  const source = await relationSql(database, file)
+  const feature = (name: string, kind: 'timestamp' | 'int32'): unknown =>
+    convertSql(
+      source.columns.find((column) => column.name === name)!,
+      { kind },
+      { form: 'sql' },
+    )
+  assert.throws(() => feature('t', 'timestamp'), { code: 'nanosecond_times' })
+  assert.ok(feature('d', 'int32'))
+  const query = async (sql: string): Promise<unknown> =>
+    queryRows(
+      database.connection,
+      (await relationSql(database, { kind: 'query', sql, inputs: { file } })).sql,
+    )
+  assert.deepEqual(await query('SELECT d FROM file'), [{ d: 7 }])
+  await assert.rejects(query('SELECT max(t) AS t FROM file'), /nanoseconds/)
 })

@@ -2,7 +2,7 @@ import { INSTANT_MAX, INSTANT_MIN, invalid } from '@asof/core'
 import type { TimeColumn } from '@asof/core'
 import { DuckDBTypeId } from '@duckdb/node-api'
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { isFloating, isInteger, timestampMicros } from './convert-sql.ts'
+import { isFloating, isInteger, refuseNanoseconds, timestampMicros } from './convert-sql.ts'
 import { queryRow } from './database.ts'
 import type { PhysicalColumn, RelationSql } from './relation-sql.ts'
 import { identifier, literal } from './sql-text.ts'
@@ -22,7 +22,7 @@ export interface TimeSql {
  * which; numbers where `time.unit` says what they count. A number that only makes sense in another unit is none, and the
  * problem guesses the unit.
  *
- * @throws {AsofError} `missing_column`; `time_without_zone`, `number_without_unit`, `unknown_zone`; `needs_cast` for a DATE or
+ * @throws {AsofError} `missing_column`; `time_without_zone`, `number_without_unit`, `unknown_zone`, `nanosecond_times`; `needs_cast` for a DATE or
  * another type
  */
 export async function timeSql(
@@ -37,6 +37,7 @@ export async function timeSql(
       columns: relation.columns.map(({ name }) => name).join(', '),
     })
   }
+  refuseNanoseconds(column)
   await checkZone(connection, time.zone)
   const x = identifier(column.name)
   const isJson = relation.form === 'json' && column.physical === 'JSON'

@@ -17,11 +17,13 @@ const table = [column('k', 'string'), column('event_timestamp', 'timestamp'), co
 const columns = { keys: [{ name: 'k', column: 'k', type: { kind: 'string' } }], features: [column('t', 'timestamp')], table, unknownColumns: 'strict' }
 const answers = []
 for (const zone of [undefined, 'America/New_York']) {
+  const csv = { kind: 'files', format: 'csv', paths: [folder + '/a.csv'] }
   const query = "SELECT k, at, CASE WHEN length(t) < 25 THEN '2024-01-01T00:00:00Z' ELSE t END AS t FROM csv"
   for (const relation of [
-    { kind: 'files', format: 'csv', paths: [folder + '/a.csv'] },
+    csv,
     { kind: 'files', format: 'jsonl', paths: [folder + '/a.jsonl'] },
-    { kind: 'query', sql: query.replaceAll('at,', '"at",'), inputs: { csv: { kind: 'files', format: 'csv', paths: [folder + '/a.csv'] } } },
+    { kind: 'query', sql: query.replaceAll('at,', '"at",'), inputs: { csv } },
+    { kind: 'query', sql: 'SELECT k, CAST(left("at", 19) AS TIMESTAMPTZ) AS "at", CAST(t AS TIMESTAMPTZ) AS t FROM csv', inputs: { csv } },
   ]) {
     const source = { name: 's', relation, eventTime: { column: 'at', ...(zone && { zone }) }, created: { delay: '1h' } }
     const found = await engine.extract({ source, columns, knownBy: 7e15, existing: [], delay: 0 })
@@ -74,9 +76,11 @@ test('results are equal in UTC, America/New_York and Asia/Kathmandu', async () =
         'none 2 2',
         'none 2 2',
         'none 2 2',
+        'none 4 0',
         'America/New_York 3 1',
         'America/New_York 3 1',
         'America/New_York 3 1',
+        'America/New_York 4 0',
       ],
     )
   } finally {

@@ -1,4 +1,4 @@
-import { allocateColumn, internal } from '@asof/core'
+import { internal } from '@asof/core'
 import type { Column, ColumnBatch, FeatureType, ScalarType, ScalarValue, Value } from '@asof/core'
 import * as duckdb from '@duckdb/node-api'
 import type {
@@ -212,7 +212,7 @@ function scalars(column: Column): (ScalarValue | null)[] {
 }
 
 /** One byte per row, or undefined when all have a value. */
-function readValidity(vector: DuckDBVector, rows: number): Uint8Array | undefined {
+export function readValidity(vector: DuckDBVector, rows: number): Uint8Array | undefined {
   const { validity } = inside(vector instanceof duckdb.DuckDBMapVector ? inside(vector).listVector : vector)
   // Bit `offset + row` is 1 where a row has a value; there is no data where all have one.
   const { data, offset } = validity as unknown as { data: BigUint64Array | null; offset: number }
@@ -375,12 +375,4 @@ function scalarValue(value: ScalarValue | null, type: ScalarType): DuckDBValue {
   if (type.kind === 'bytes') return duckdb.blobValue(value as Uint8Array)
   if (type.kind === 'timestamp') return duckdb.timestampTZValue(value as bigint)
   return value as string | number | bigint | boolean
-}
-
-/** An empty batch of some columns. */
-export function emptyBatch(columns: readonly TypedColumn[]): ColumnBatch {
-  return {
-    rows: 0,
-    columns: Object.fromEntries(columns.map(({ name, type }) => [name, allocateColumn(type, 0)])),
-  }
 }
