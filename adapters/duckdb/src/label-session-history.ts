@@ -1,5 +1,5 @@
 import { TABLE_COLUMNS } from '@asof/core'
-import type { FeatureType, HistoryBatch, HistoryRequest, TableColumn } from '@asof/core'
+import type { ColumnValues, FeatureType, HistoryBatch, HistoryRequest, TableColumn } from '@asof/core'
 import { readingFiles, run } from './database.ts'
 import { fetchColumns } from './label-session-fetch.ts'
 import type { OpenLabels } from './label-session.ts'
@@ -57,7 +57,7 @@ export async function* readHistory(open: OpenLabels, request: HistoryRequest): A
     )
   })
   const types = [...ROW_TYPES, ...features.map(({ type }) => type)]
-  const { rows, columns } = await fetchColumns(result, types)
+  const { rows, columns } = await fetchColumns(result, types, arraysOf(request.spare))
   const [ids, e, c, s, deleted, ...values] = columns
   yield {
     rows,
@@ -68,4 +68,10 @@ export async function* readHistory(open: OpenLabels, request: HistoryRequest): A
     deleted: deleted!.values as Uint8Array,
     features: values,
   }
+}
+
+function arraysOf(batch: HistoryBatch | undefined): ColumnValues[] {
+  if (batch === undefined) return []
+  const { keyIds, e, c, s, deleted, features } = batch
+  return [keyIds, e, c, s, deleted, ...features.map(({ values }) => values)]
 }

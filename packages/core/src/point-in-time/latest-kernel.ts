@@ -52,6 +52,8 @@ export interface LatestPicks {
   readonly status: Uint8Array
   /** Labels answered by a row. */
   readonly used: number
+  /** Labels whose newest row has expired. */
+  readonly expired: number
   /** Largest `e - T` and `c - T` over rows that answer, in microseconds; -Infinity when none does. */
   readonly eventLead: number
   readonly createdLead: number
@@ -81,6 +83,7 @@ export function pickLatest(
   const status = new Uint8Array(to - from).fill(STATUS_CODE.not_found)
   const ttl = rule.ttl
   let used = 0
+  let expired = 0
   let eventLead = Number.NEGATIVE_INFINITY
   let createdLead = Number.NEGATIVE_INFINITY
 
@@ -112,10 +115,11 @@ export function pickLatest(
         if (c[best]! - at > createdLead) createdLead = c[best]! - at
       } else if (answer === 'expired') {
         status[i - from] = STATUS_CODE.expired
+        expired++
       }
     }
   }
-  return { from, to, picked, status, used, eventLead, createdLead }
+  return { from, to, picked, status, used, expired, eventLead, createdLead }
 }
 
 function stampIsGreater(e: Float64Array, c: Float64Array, s: Float64Array, a: number, b: number): boolean {

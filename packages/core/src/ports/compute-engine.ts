@@ -214,9 +214,11 @@ export interface HistoryRequest {
   /** Only rows with `e <= eMax`, and `e >= eMin` where it is given. */
   readonly eMax: Instant
   readonly eMin?: Instant
+  /** A batch that the caller is done with: its arrays may be filled again. */
+  readonly spare?: HistoryBatch
 }
 
-/** Rows of history by columns: `(e, c, s)` in microseconds and positions. */
+/** Rows of history by columns: `(e, c, s)` in microseconds and positions. Arrays may be longer than `rows`. */
 export interface HistoryBatch {
   readonly rows: number
   readonly keyIds: Int32Array

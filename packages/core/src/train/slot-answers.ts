@@ -7,7 +7,7 @@ import type { OpenColumn } from '../point-in-time/gather.ts'
 import { gatherColumn, gatherEventTime, gatherStatus } from '../point-in-time/gather.ts'
 import type { LabelOrder } from '../point-in-time/latest-kernel.ts'
 import { orderLabels, pickLatest } from '../point-in-time/latest-kernel.ts'
-import type { HistoryBatch, KeySet, LabelSession } from '../ports/compute-engine.ts'
+import type { HistoryBatch, HistoryRequest, KeySet, LabelSession } from '../ports/compute-engine.ts'
 import type { PlannedSlot } from './training-plan.ts'
 
 /** What one slot answers for a range of labels, by label. */
@@ -16,6 +16,8 @@ export interface SlotAnswers {
   readonly status: Uint8Array
   /** Labels answered by a row. */
   readonly used: number
+  /** Labels whose newest row has expired. */
+  readonly expired: number
   /** Event time of the row that answers, NaN where none does; only where it was asked for. */
   readonly eventTime: Float64Array | undefined
   /** In the order of `PlannedSlot.features`; `copied` values are there. */
@@ -48,9 +50,11 @@ export async function* answerSlots(
   const at = session.at.subarray(from, to)
   const orders = new Map<KeySet, LabelOrder>()
   const steps = work.flatMap((each) => keyRanges(each, historyBytes).map((range) => ({ ...each, ...range })))
+  let spare: History | undefined
   const read = (step: (typeof steps)[number] | undefined): Promise<History> | undefined => {
     if (step === undefined) return undefined
-    const history = readHistory(session, step.slot, step.keySet, step.fromId, step.toId)
+    const history = readHistory(session, step, spare)
+    spare = undefined
     // Waited for in its turn; until then its failure is nobody's.
     history.catch(() => undefined)
     return history
@@ -66,6 +70,7 @@ export async function* answerSlots(
       orders.set(keySet, (order = orderLabels(keySet.ids.subarray(from, to), at, keySet.size)))
     open ??= openAnswers(slot, to - from, eventTime)
     addAnswers(open, slot, order, history, fromId, toId)
+    spare = history
     if (toId === keySet.size) {
       yield open
       open = undefined
@@ -81,6 +86,7 @@ function openAnswers(slot: PlannedSlot, labels: number, eventTime: boolean): Ope
   return {
     status: new Uint8Array(labels).fill(STATUS_CODE.not_found),
     used: 0,
+    expired: 0,
     eventTime: eventTime ? new Float64Array(labels).fill(Number.NaN) : undefined,
     columns: slot.features.map(({ type }) => ({ column: allocateColumn(type, labels), copied: 0 })),
     eventLead: Number.NEGATIVE_INFINITY,
@@ -98,6 +104,7 @@ function addAnswers(
 ): void {
   const picks = pickLatest(order, history, slot.rule, fromId, toId)
   into.used += picks.used
+  into.expired += picks.expired
   into.eventLead = Math.max(into.eventLead, picks.eventLead)
   into.createdLead = Math.max(into.createdLead, picks.createdLead)
   gatherStatus(order, picks, into.status)
@@ -112,17 +119,16 @@ type History = HistoryBatch
 
 async function readHistory(
   session: LabelSession,
-  slot: PlannedSlot,
-  keySet: KeySet,
-  fromId: number,
-  toId: number,
+  { slot, keySet, fromId, toId }: SlotWork & { readonly fromId: number; readonly toId: number },
+  spare: History | undefined,
 ): Promise<History> {
   const features = slot.features.map(({ name, type }) => ({ name, type, nullable: true }))
   const batches: HistoryBatch[] = []
   if (slot.files.length > 0 && fromId < toId) {
     const { files, eMax, eMin } = slot
     const keyColumns = slot.keys.map(({ key }) => key)
-    const request = {
+    const request: HistoryRequest = {
+      ...(spare !== undefined && { spare }),
       keySet,
       keyColumns,
       files,

@@ -114,12 +114,10 @@ function tally(into: FeatureTally, filled: Filled, slot: SlotAnswers | undefined
     for (let row = 0; row < rows; row++) into.statuses[codeOf(filled, row)]!++
     return
   }
-  let expired = 0
-  for (let row = 0; row < rows; row++) if (slot.status[row] === STATUS_CODE.expired) expired++
   into.statuses[STATUS_CODE.present]! += filled.present
   into.statuses[STATUS_CODE.null]! += slot.used - filled.present
-  into.statuses[STATUS_CODE.expired]! += expired
-  into.statuses[STATUS_CODE.not_found]! += rows - slot.used - expired
+  into.statuses[STATUS_CODE.expired]! += slot.expired
+  into.statuses[STATUS_CODE.not_found]! += rows - slot.used - slot.expired
 }
 
 function codeOf({ codes, rowStatus, column }: Filled, row: number): number {

@@ -118,8 +118,9 @@ function manifestGroup(
   keySet: KeySet,
   lead: LeadTally,
 ): ManifestGroup {
+  const { ids } = keySet
   let nullKeys = 0
-  for (const id of keySet.ids) if (id < 0) nullKeys++
+  for (let row = 0; row < ids.length; row++) if (ids[row]! < 0) nullKeys++
   return {
     group: slot.group,
     fingerprint: fingerprint(shape.slots[index]!.group.definition),
