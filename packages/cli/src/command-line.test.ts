@@ -251,11 +251,11 @@ test('train, and verify finds a changed byte', async () => {
     { airport: 'LAX', decided: '2024-01-01T02:30:00Z', scheduled: '2024-01-01T12:00:00Z', late: true },
     { airport: 'SFO', decided: '2024-01-01T05:00:00Z', scheduled: null, late: false },
   ])
-  const to = join(folder, 'sets', 'delays')
-  const train = ['train', 'model', '--labels', 'labels.jsonl', '--at', 'decided', '--to', 'sets/delays']
+  const to = join(root, 'sets', 'delays')
+  const train = ['train', 'model', '--labels', 'labels.jsonl', '--at', 'decided', '--to', '../sets/delays']
   const set = await answer<{ folder: string; manifest: { labels: { rows: number } } }>(train)
   assert.deepEqual([set.folder, set.manifest.labels.rows], [to, 2])
-  const [again, verified] = await Promise.all([failure(train), asof(['verify', 'sets/delays', '--all'])])
+  const [again, verified] = await Promise.all([failure(train), asof(['verify', '../sets/delays', '--all'])])
   assert.deepEqual(
     [again.exit, again.code, again.hint],
     [4, 'output_exists', 'choose another `--to`, or give `--overwrite`'],
@@ -266,7 +266,7 @@ test('train, and verify finds a changed byte', async () => {
   const bytes = await readFile(part)
   bytes[bytes.length >> 1]! ^= 1
   await writeFile(part, bytes)
-  const damaged = await asof(['verify', 'sets/delays', '--json'])
+  const damaged = await asof(['verify', '../sets/delays', '--json'])
   assert.equal(damaged.code, 7)
   const found = JSON.parse(damaged.stdout) as { ok: boolean; damaged: string[] }
   assert.deepEqual([found.ok, found.damaged], [false, ['part-00000.parquet']])

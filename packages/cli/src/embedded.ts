@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { availableParallelism, totalmem } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join, parse, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   FeatureStore,
@@ -74,7 +74,8 @@ export async function embeddedParts(
     threads: options.threads ?? availableParallelism(),
     memoryMb: options.memoryMb ?? Math.floor(totalmem() / 4 / 1024 / 1024),
   }
-  const parquet = duckdbParquetFiles(engineSettings)
+  // No SQL of a user runs here, and training sets lie wherever the user wants them.
+  const parquet = duckdbParquetFiles({ ...engineSettings, folders: [parse(projectFolder).root] })
   const log = await openLmdbEventLog(join(folder, 'log'), { wall })
   const tables = (root: string): ReturnType<typeof deltaTables> =>
     deltaTables({ objects: diskObjectStore(root), parquet, now: () => log.now(), randomId: randomUUID })

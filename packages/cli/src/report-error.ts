@@ -11,6 +11,7 @@ const HINTS: Readonly<Record<string, string>> = {
   service_not_found: 'see `asof export` for the services of the project, `asof apply` applies them',
   not_materialized: 'run `asof materialize`',
   label_beyond_horizon: 'run `asof materialize`, or give `--wait`',
+  path_outside_project: 'copy it into the project, where the engine may read',
   output_exists: 'choose another `--to`, or give `--overwrite`',
 }
 
