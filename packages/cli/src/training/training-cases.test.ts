@@ -153,6 +153,10 @@ test('labels that cannot be answered are refused with the row, and nothing is le
   await assert.rejects(place.train(asked, labelRows([T0], users(1n)), { signal: controller.signal }), {
     message: 'enough',
   })
+  const later = new AbortController()
+  const progress = (): void => later.abort(new Error('enough'))
+  const cancelled = place.train(asked, labelRows([T0], users(1n)), { signal: later.signal, progress })
+  await assert.rejects(cancelled, { message: 'enough' })
   assert.deepEqual(await readdir(join(place.folder, 'sets')), [])
 })
 

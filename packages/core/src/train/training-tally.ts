@@ -138,8 +138,12 @@ function manifestGroup(
   }
 }
 
-/** No row that answers may be later than its label: checked on what was used, apart from how it was picked. */
-function checkLeads(slot: PlannedSlot, { event, created }: LeadTally): void {
+/**
+ * No row that answers may be later than its label: checked on what was used, apart from how it was picked.
+ *
+ * @throws {AsofError} `leak`
+ */
+export function checkLeads(slot: Pick<PlannedSlot, 'group' | 'rule'>, { event, created }: LeadTally): void {
   const eventMax = slot.rule.exclusive ? -1 : 0
   const createdMax = slot.rule.knowledge === 'event-time' ? Number.POSITIVE_INFINITY : 0
   if (event <= eventMax && created <= createdMax) return
