@@ -169,14 +169,15 @@ export class FeatureStore implements AsyncDisposable {
     this.#open()
     const plan = await this.#catalog.group(group)
     const push = name ?? { producer: this.#parts.owner, sequence: this.#pushes++ }
-    const result = await pushRows({ log: this.#parts.log, quarantine: this.#quarantine }, plan, rows, push, {
+    const pushed = await pushRows({ log: this.#parts.log, quarantine: this.#quarantine }, plan, rows, push, {
       hold: await this.#holds(plan),
       json: options.json === true,
     })
+    const { rows: appended, ...result } = pushed
     if (options.wait !== 'applied') return result
     await this.#sinks.drain({ offline: false })
-    if (!plan.group.definition.online || result.duplicate) return result
-    return { ...result, superseded: await countSuperseded(this.#parts.online, plan, rows, result) }
+    if (!plan.group.definition.online || appended.length === 0) return result
+    return { ...result, superseded: await countSuperseded(this.#parts.online, plan, pushed) }
   }
 
   /** Computes what is due of a group and brings it into both stores. */

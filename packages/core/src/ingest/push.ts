@@ -4,6 +4,7 @@ import { LIMITS } from '../limits/limits.ts'
 import { encodeRow } from '../codec/row-codec.ts'
 import { decodeStamp } from '../codec/stamp.ts'
 import { checkKey, checkValue } from '../model/check-value.ts'
+import { compareStamps } from '../model/feature-row.ts'
 import { groupId } from '../model/definition.ts'
 import { valueFromJson, valueToJson } from '../model/value-json.ts'
 import type { KeyType } from '../model/feature-type.ts'
@@ -41,6 +42,11 @@ export interface PushResult {
   readonly at: Instant
 }
 
+/** A push, with the rows that are in the log now, in its order; none for a duplicate. */
+export interface AppendedPush extends PushResult {
+  readonly rows: readonly { readonly e: Instant; readonly entityKey: string }[]
+}
+
 /** Rows checked against their group and encoded. */
 interface CheckedRow {
   readonly e: Instant
@@ -50,7 +56,8 @@ interface CheckedRow {
 }
 
 /**
- * Appends whole rows of one group version to the log: all of them, or none.
+ * Appends whole rows of one group version to the log: all of them, or none. A push whose rows are all quarantined appends
+ * nothing and leaves its name free, so that its rows may be pushed under it when their time has come.
  *
  * @throws {AsofError} `invalid` with the path of the row and column; nothing was appended
  */
@@ -60,7 +67,7 @@ export async function pushRows(
   rows: readonly PushRow[],
   name: PushName,
   options: { readonly hold: boolean; readonly json?: boolean },
-): Promise<PushResult> {
+): Promise<AppendedPush> {
   if (rows.length === 0) throw invalid('empty_push', 'a push needs a row')
   if (rows.length > LIMITS.rowsPerPushMax) {
     throw invalid('push_too_large', 'too many rows in one push; split it', {
@@ -87,8 +94,6 @@ export async function pushRows(
     column: TABLE_COLUMNS.eventTime,
     row: row.json(),
   }))
-  // Before the append: if this process dies in between, the repeat of the push finds them there.
-  await parts.quarantine.add(groupId(definition), rejected, parts.log.now())
   const body = encodeLogBody({
     kind: 'rows',
     project: plan.project,
@@ -101,7 +106,20 @@ export async function pushRows(
       logRecordBytesMax: LIMITS.logRecordBytesMax,
     })
   }
-  const [appended] = await parts.log.append([{ ...name, span: Math.max(1, accepted.length), body }])
+  // Before the append: if this process dies in between, the repeat of the push finds them there.
+  await parts.quarantine.add(groupId(definition), rejected, parts.log.now())
+  if (accepted.length === 0) {
+    const position = await parts.log.end()
+    return {
+      duplicate: false,
+      accepted: 0,
+      quarantined: ahead.length,
+      position,
+      at: parts.log.now(),
+      rows: [],
+    }
+  }
+  const [appended] = await parts.log.append([{ ...name, span: accepted.length, body }])
   const { duplicate, position, at } = appended!
   return {
     duplicate,
@@ -109,6 +127,7 @@ export async function pushRows(
     quarantined: duplicate ? 0 : ahead.length,
     position,
     at,
+    rows: duplicate ? [] : accepted,
   }
 }
 
@@ -116,22 +135,14 @@ export async function pushRows(
 export async function countSuperseded(
   online: OnlineStore,
   plan: GroupPlan,
-  rows: readonly PushRow[],
-  pushed: PushResult,
+  { rows, at, position }: AppendedPush,
 ): Promise<number> {
-  const keys = rows.map((row) =>
-    plan.entityKey(
-      checkKey(
-        plan.group.entity.keys,
-        keyOf(plan, row, (_, value) => value, 'rows'),
-      ),
-    ),
+  const stored = await online.read(
+    rows.map((row) => ({ table: plan.onlineTable, key: plan.onlineKey(row.entityKey) })),
   )
-  const stored = await online.read(keys.map((key) => ({ table: plan.onlineTable, key: plan.onlineKey(key) })))
   return stored.filter((bytes, index) => {
-    if (bytes === undefined) return false
-    const { s } = decodeStamp(bytes)
-    return s !== pushed.position + index
+    const own = { e: rows[index]!.e, c: at, s: position + index }
+    return bytes !== undefined && compareStamps(decodeStamp(bytes), own) > 0
   }).length
 }
 
@@ -144,11 +155,18 @@ function checkRow(plan: GroupPlan, row: PushRow, path: string, json: boolean): C
     '_deleted',
   ])
   const unknown = Object.keys(row).filter((column) => !known.has(column))
-  if (unknown.length > 0) {
+  const leavesOut = definition.compute.from === 'push' && definition.unknownColumns === 'additive'
+  if (unknown.length > 0 && !leavesOut) {
     throw invalid('unknown_column', 'the group does not declare this column', { path, column: unknown[0]! })
   }
-  const deleted = row['_deleted'] === true
-  const absent = definition.features.filter((feature) => !Object.hasOwn(row, feature.name))
+  const deleted = Object.hasOwn(row, '_deleted') && row['_deleted']
+  if (typeof deleted !== 'boolean') {
+    throw invalid('invalid_value', '_deleted is true or false', { path: `${path}._deleted` })
+  }
+  // A property that is undefined is one that somebody forgot, not a null.
+  const absent = definition.features.filter(
+    ({ name }) => !Object.hasOwn(row, name) || row[name] === undefined,
+  )
   if (!deleted && absent.length > 0) {
     throw invalid('partial_row', 'a row needs every feature; write null where there is no value', {
       path,
@@ -170,7 +188,9 @@ function checkRow(plan: GroupPlan, row: PushRow, path: string, json: boolean): C
     throw invalid('null_key', 'a row needs every part of its key', { path, column: missing.name })
   }
   const e = checkEventTime(row[TABLE_COLUMNS.eventTime], path)
-  const values = definition.features.map(({ name, type }) => read(type, row[name] ?? null, `${path}.${name}`))
+  const values = definition.features.map(({ name, type }) =>
+    deleted ? null : read(type, row[name], `${path}.${name}`),
+  )
   const stamp = { e, c: e, s: 0 }
   return {
     e,
