@@ -110,7 +110,7 @@ function departures(
 }
 
 function request(source: SourceRelation, more: Partial<ExtractRequest> = {}): ExtractRequest {
-  return { source, columns: DELAYS, knownBy: NOW, existing: [], delay: 0, ...more }
+  return { source, columns: DELAYS, knownBy: NOW, existing: [], delay: 0, eventsUntil: undefined, ...more }
 }
 
 /** The staged rows, as the table's columns in order. */

@@ -51,7 +51,7 @@ async function extractInto(database: Database, request: ExtractRequest): Promise
   const { columns, source, knownBy, createdFloor, progress } = request
   const call: LongCall = request.signal === undefined ? {} : { signal: request.signal }
   const relation = await relationSql(database, source.relation)
-  const select = await sourceRows(connection, source, relation, columns, request.delay)
+  const select = await sourceRows(connection, source, relation, columns, request)
   await readingFiles(database, relation.parquetPaths, () =>
     run(connection, `CREATE TABLE found AS ${select}`, progress === undefined ? call : { ...call, progress }),
   )

@@ -1,5 +1,5 @@
 import { durationMicros, INSTANT_MAX, invalid, LIMITS } from '@asof/core'
-import type { FeatureType, GroupColumns, SourceRelation } from '@asof/core'
+import type { FeatureType, GroupColumns, Instant, SourceRelation } from '@asof/core'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { convertSql, sizeSql } from './convert-sql.ts'
 import type { Converted } from './convert-sql.ts'
@@ -26,7 +26,7 @@ export const ROW_BYTES_BESIDE = 1_024
  * | `f0`, `f1` … | features |
  * | `reason`, `at_fault`, `detail`, `row` | for a refused row: why, its column, what is wrong, and the row as JSON; else null |
  *
- * @param delay added to each created time, in microseconds
+ * @param times `delay` is added to each created time, in microseconds; a row dated after `eventsUntil` is refused as `future`
  * @throws {AsofError} `missing_column`, `unknown_column`, `invalid_deleted_column`, `missing_event_time`; as `convertSql` and `timeSql`
  */
 export async function sourceRows(
@@ -34,7 +34,7 @@ export async function sourceRows(
   source: SourceRelation,
   relation: RelationSql,
   columns: GroupColumns,
-  delay: number,
+  { delay, eventsUntil }: { readonly delay: number; readonly eventsUntil: Instant | undefined },
 ): Promise<string> {
   const { eventTime } = source
   if (eventTime === undefined) {
@@ -89,6 +89,7 @@ export async function sourceRows(
     ],
     [e.isNull, 'null_event_time', columnOf(eventTime)],
     [`${e.micros} IS NULL`, 'invalid_event_time', columnOf(eventTime), e.problem],
+    [eventsUntil === undefined ? 'NOT true' : `${e.micros} > ${eventsUntil}`, 'future', columnOf(eventTime)],
     [
       `(${c.micros}) IS NULL OR (${c.micros}) + ${delay} > ${INSTANT_MAX}`,
       'invalid_created_time',

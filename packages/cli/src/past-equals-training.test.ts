@@ -180,7 +180,7 @@ async function compare(seed: number): Promise<void> {
                 keys[(feature.keys['bank'] ?? 'bank') as 'bank'],
                 keys[(feature.keys['number'] ?? 'number') as 'number'],
               ]
-        const { row } = naiveValue(histories.get(feature.group)!, asked as ScalarValue[], at, {
+        const { row } = naiveValue(histories.get(feature.group)!, asked, at, {
           ttl: group === wide ? 5 * SECOND : undefined,
           boundary: group.definition.boundary,
           knowledge: 'as-known',

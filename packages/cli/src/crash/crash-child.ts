@@ -1,13 +1,15 @@
 // Works on a store until it is killed: `crash-child.ts FOLDER push | materialize`.
 import { writeSync } from 'node:fs'
-import { clicks, hourly, openCrashStore } from './crash-project.ts'
+import { MICROS, type Instant } from '../index.ts'
+import { clicks, FIRST, hourly, LAST, openCrashStore } from './crash-project.ts'
 
 const [folder, job, first = '0'] = process.argv.slice(2)
 const store = await openCrashStore(folder!)
 if (job === 'materialize') {
   writeSync(1, 'ready\n')
-  await store.materialize(hourly)
-  writeSync(1, 'done\n')
+  // Three runs a commit, so that the kills meet many of them.
+  for (let to = FIRST; to <= LAST; to += 3 * MICROS.hour)
+    await store.materialize(hourly, { to: to as Instant })
 } else {
   store.start()
   for (let sequence = Number(first); ; sequence++) {

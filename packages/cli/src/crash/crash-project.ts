@@ -12,6 +12,10 @@ import {
 } from '../index.ts'
 import type { FeatureStore } from '../index.ts'
 
+/** The first and the last run instant that the tests compute, microseconds: 2024-01-01 and two and a half days later. */
+export const FIRST = 1_704_067_200_000_000
+export const LAST = FIRST + 66 * 3_600_000_000
+
 export const user = entity('user', { keys: { user: string() } })
 
 export const orders = jsonl('orders', {

@@ -2,6 +2,7 @@ import { AsofError, invalid, isAsofError } from '../errors/asof-error.ts'
 import { MICROS, type Instant } from '../clock/instant.ts'
 import { durationMicros } from '../clock/duration.ts'
 import type { Snapshot } from '../apply/snapshot.ts'
+import { LIMITS } from '../limits/limits.ts'
 import { groupId } from '../model/definition.ts'
 import type {
   ComputeEngine,
@@ -119,7 +120,7 @@ async function runSchedule(
     if (runs.length === 0) return { ...total, through: recorded }
     const batch = await nextBatch(parts, plan, runs)
     try {
-      const done = await runBatch(parts, plan, batch, recorded, options)
+      const done = await runBatch(parts, plan, batch, recorded, withTotal(options, total.runs, runs.length))
       total = add(total, done)
     } catch (error) {
       // Another process recorded these runs first: look again at what is due.
@@ -176,6 +177,17 @@ async function runBatch(
     if (last > plan.group.firstApplied) return await commitLive(parts, plan, replay, name, last)
     await commitStamped(parts, plan, replay, name, { sequence: 'file', created: 'file', runsThrough: last })
   })
+}
+
+/** Progress over all that is due, though it is computed batch by batch. */
+function withTotal(options: LongCall, before: number, due: number): LongCall {
+  const { progress } = options
+  if (progress === undefined) return options
+  return {
+    ...options,
+    progress: (state) =>
+      progress(state.unit === 'runs' ? { ...state, done: before + state.done, total: before + due } : state),
+  }
 }
 
 /** The runs that may be computed together: a live run stands alone, as do runs that read other table versions. */
@@ -247,12 +259,14 @@ async function importHistory(
   const after = await log.lastSequence(producer)
   await parts.sinks.drain({ offline: true, ...(options.signal && { signal: options.signal }) })
   const now = log.now()
+  const isHeld = parts.snapshot.sources.get(source)?.future === 'hold'
   await using found = await parts.engine.extract({
     source: await sourceRelation(parts.snapshot, source, parts.sources, now),
     columns: groupColumns(plan),
     knownBy: options.to ?? now,
     existing: await filesFrom(parts.offline, plan, undefined),
     delay: durationMicros(plan.group.definition.delay),
+    eventsUntil: isHeld ? undefined : ((now + LIMITS.futureMaxMicros) as Instant),
     ...longCall(options),
   })
   await parts.quarantine.add(nameOf(plan), found.rejected, now)

@@ -84,6 +84,8 @@ export interface ExtractRequest extends LongCall {
   readonly existing: readonly DataFile[]
   /** Added to each row's created time, in microseconds. */
   readonly delay: number
+  /** A row dated later is rejected as `future`; none is where it is undefined, as the source holds them. */
+  readonly eventsUntil: Instant | undefined
   /** Least created time of a row: for history that is found after the first import. */
   readonly createdFloor?: Instant
 }
