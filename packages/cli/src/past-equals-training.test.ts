@@ -30,7 +30,6 @@ import {
   type FeatureRow,
   type FeatureType,
   type Instant,
-  type ScalarValue,
   type Value,
 } from '@asof/core'
 import { duckdbParquetFiles } from '@asof/duckdb'
