@@ -44,6 +44,26 @@ export function instant(micros: number): Instant {
   })
 }
 
+/** 1990-01-01: an earlier number is doubted where another unit makes it a recent time. */
+const DOUBTED_BEFORE = 631_152_000_000_000
+
+/**
+ * Checks an instant that a program gave: as {@link instant}, and a number that is a recent time in another unit alone, such as
+ * `Date.now()`, is refused with that guess.
+ *
+ * @throws {AsofError} `invalid_instant`
+ */
+export function givenInstant(given: unknown): Instant {
+  if (typeof given !== 'number') {
+    throw invalid('invalid_instant', 'not an instant: give microseconds since 1970 as a number', {
+      got: typeof given,
+    })
+  }
+  const guess = given < DOUBTED_BEFORE && Math.abs(given) < 6e14 ? guessUnit(given) : ''
+  if (guess === '') return instant(given)
+  throw invalid('invalid_instant', `not an instant in microseconds${guess}`, { value: given })
+}
+
 /** Whether a number is an instant. */
 export function isInstant(micros: number): micros is Instant {
   return Number.isInteger(micros) && micros >= INSTANT_MIN && micros <= INSTANT_MAX

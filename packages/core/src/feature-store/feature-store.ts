@@ -1,5 +1,5 @@
 import { AsofError } from '../errors/asof-error.ts'
-import type { Instant } from '../clock/instant.ts'
+import { givenInstant, type Instant } from '../clock/instant.ts'
 import { applyDefinitions, type ApplyOptions, type ApplyResult } from '../apply/apply.ts'
 import { planApply, type ApplyPlan } from '../apply/plan.ts'
 import type { Snapshot } from '../apply/snapshot.ts'
@@ -183,6 +183,7 @@ export class FeatureStore implements AsyncDisposable {
   /** Computes what is due of a group and brings it into both stores. */
   async materialize(group: GroupReference, options: MaterializeOptions = {}): Promise<MaterializeResult> {
     this.#open()
+    checkInstants(options.from, options.to)
     return await materialize(await this.#materializeParts(), await this.#catalog.group(group), options)
   }
 
@@ -193,6 +194,7 @@ export class FeatureStore implements AsyncDisposable {
     options: LongCall = {},
   ): Promise<MaterializeResult> {
     this.#open()
+    checkInstants(range.from, range.to)
     return await restate(await this.#materializeParts(), await this.#catalog.group(group), range, options)
   }
 
@@ -221,6 +223,7 @@ export class FeatureStore implements AsyncDisposable {
     options: LookUpOptions = {},
   ): Promise<TypedVector<S>[]> {
     this.#open()
+    checkInstants(options.at, options.asOf)
     const plan = await this.#catalog.service(service)
     const asked = questions as unknown as readonly Question[]
     if (options.asOf !== undefined) {
@@ -390,6 +393,11 @@ export class FeatureStore implements AsyncDisposable {
   #open(): void {
     if (this.#closed) throw new AsofError('closed', 'store_closed', 'this feature store was closed')
   }
+}
+
+/** Refuses what only looks like an instant, such as milliseconds. */
+function checkInstants(...given: readonly (Instant | undefined)[]): void {
+  for (const each of given) if (each !== undefined) givenInstant(each)
 }
 
 /** Where a group stands. */

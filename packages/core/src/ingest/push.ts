@@ -1,5 +1,5 @@
 import { invalid } from '../errors/asof-error.ts'
-import { instant, parseInstant, type Instant } from '../clock/instant.ts'
+import { givenInstant, parseInstant, type Instant } from '../clock/instant.ts'
 import { LIMITS } from '../limits/limits.ts'
 import { encodeRow } from '../codec/row-codec.ts'
 import { decodeStamp } from '../codec/stamp.ts'
@@ -229,7 +229,7 @@ function checkEventTime(value: unknown, path: string): Instant {
   const at = `${path}.${TABLE_COLUMNS.eventTime}`
   try {
     if (typeof value === 'string') return parseInstant(value)
-    if (typeof value === 'number') return instant(value)
+    if (typeof value === 'number') return givenInstant(value)
   } catch (error) {
     throw invalid('invalid_event_time', (error as Error).message, { path: at })
   }
