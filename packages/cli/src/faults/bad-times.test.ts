@@ -54,6 +54,7 @@ before(async () => {
 after(async () => await faults[Symbol.asyncDispose]())
 
 const TEXT = '2024-06-01T11:00:00Z'
+const byText = (a: string, b: string): number => (a < b ? -1 : 1)
 
 async function refusedTime(event_timestamp: unknown): Promise<string> {
   const rows = [{ user: 'a', score: 1, event_timestamp }]
@@ -75,7 +76,7 @@ test('B5: a number in another unit is refused with the guess, pushed or in a fil
   const result = await faults.store.materialize(millis)
   assert.equal(result.rows, 1)
   assert.deepEqual(result.reasons, { invalid_event_time: 2 })
-  const details = (await faults.store.quarantine.list('millis@1')).map((row) => row.detail).sort()
+  const details = (await faults.store.quarantine.list('millis@1')).map((row) => row.detail ?? '').sort(byText)
   assert.match(details[0]!, /looks like microseconds/)
   assert.match(details[1]!, /looks like seconds/)
   const [row] = await faults.table('millis')

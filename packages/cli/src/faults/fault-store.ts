@@ -201,7 +201,7 @@ export async function refusal(work: () => unknown, what: string = 'this'): Promi
   try {
     await work()
   } catch (error) {
-    if (isAsofError(error)) return error as AsofError
+    if (isAsofError(error)) return error
     throw error
   }
   throw new Error(`${what} was not refused`)

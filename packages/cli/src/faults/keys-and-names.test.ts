@@ -111,7 +111,7 @@ test('B16: keys that look alike are never each other, pushed or from a file, ser
   await faults.store.push(pairs, rows)
   await faults.write(
     'lines.jsonl',
-    rows.map(({ event_timestamp: _, ...row }) => ({ ...row, at: '2024-06-01T11:00:00Z' })),
+    rows.map(({ left, right, n }) => ({ left, right, n, at: '2024-06-01T11:00:00Z' })),
   )
   assert.deepEqual((await faults.store.materialize(filePairs)).reasons, {})
   await faults.store.drain()
@@ -179,7 +179,7 @@ test('B15: a null in a key is refused in a push, quarantined in a file, and no e
   ])
   assert.deepEqual((await faults.store.materialize(filePairs)).reasons, { null_key: 2 })
   for (const options of [{}, { asOf: NOON }]) {
-    const vector = await faults.store.get(pairModel, { left: 'a', right: null } as never, options)
+    const vector = await faults.store.get(pairModel, { left: 'a', right: null }, options)
     assert.deepEqual(
       [vector.n, vector.$statuses['n'], vector.$flags['n']],
       [null, 'not_found', { null_key: true }],
@@ -226,7 +226,11 @@ test('P11: a key is of its type or refused with its path', async () => {
 test('P7: an entity that nobody has written is not_found, with the default and its flag where there is one', async () => {
   const vector = await faults.store.get(bagModel, { id: 'nobody' })
   assert.deepEqual({ ...vector.$statuses }, { mule: 'not_found', zebra: 'not_found', ant: 'not_found' })
-  assert.deepEqual({ ...vector }, { mule: 9, zebra: null, ant: null })
+  assert.deepEqual(Object.entries(vector), [
+    ['mule', 9],
+    ['zebra', null],
+    ['ant', null],
+  ])
   assert.deepEqual(vector.$flags, { mule: { defaulted: true } })
 })
 
