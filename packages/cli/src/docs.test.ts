@@ -23,7 +23,7 @@ after(async () => await rm(folder, { recursive: true, force: true }))
 test('docs/start.md can be followed', async () => {
   const page = await readFile(join(REPOSITORY, 'docs/start.md'), 'utf8')
   const [config] = blocks(page, 'ts')
-  assert.ok(config?.startsWith('// asof.config.ts'))
+  assert.ok(config !== undefined && config.startsWith('// asof.config.ts'))
   await writeFile(join(folder, 'asof.config.ts'), config)
   await writeFile(
     join(folder, 'labels.jsonl'),

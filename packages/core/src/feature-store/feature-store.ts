@@ -7,7 +7,6 @@ import type { GroupPlan } from '../ingest/group-plan.ts'
 import type { GroupName } from '../ingest/log-record.ts'
 import {
   materialize,
-  recordedThrough,
   restate,
   type MaterializeOptions,
   type MaterializeParts,
@@ -16,6 +15,7 @@ import {
 import { OfflineSink } from '../ingest/offline-sink.ts'
 import { OnlineSink } from '../ingest/online-sink.ts'
 import { countSuperseded, pushRows, type PushName, type PushResult, type PushRow } from '../ingest/push.ts'
+import { recordedThrough } from '../ingest/recorded-runs.ts'
 import { Quarantine, type QuarantinedRow } from '../ingest/quarantine.ts'
 import { SINK_SETTINGS, Sinks, type SinkSettings } from '../ingest/sinks.ts'
 import type { SourceAccess } from '../ingest/source-relation.ts'

@@ -1,39 +1,33 @@
-import { AsofError, invalid, isAsofError } from '../errors/asof-error.ts'
-import { MICROS, type Instant } from '../clock/instant.ts'
+import { AsofError, invalid } from '../errors/asof-error.ts'
+import type { Instant } from '../clock/instant.ts'
 import { durationMicros } from '../clock/duration.ts'
-import type { Snapshot } from '../apply/snapshot.ts'
 import { LIMITS } from '../limits/limits.ts'
 import { groupId } from '../model/definition.ts'
-import type {
-  ComputeEngine,
-  Extraction,
-  GroupColumns,
-  LongCall,
-  Run,
-  SourceRelation,
-} from '../ports/compute-engine.ts'
-import type { EventLog } from '../ports/event-log.ts'
-import type { DataFile, OfflineStore } from '../ports/offline-store.ts'
-import type { Staging } from '../ports/staging.ts'
+import type { ComputeEngine, Extraction, LongCall, Run } from '../ports/compute-engine.ts'
+import type { OfflineStore } from '../ports/offline-store.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
+import { commitAt, commitLive, commitStamped, type CommitParts } from './commit-batch.ts'
+import {
+  filesFrom,
+  groupColumns,
+  relationsAt,
+  scheduleOf,
+  sourceNames,
+  type InputParts,
+} from './group-inputs.ts'
 import type { GroupPlan } from './group-plan.ts'
-import { groupTableSchema, TABLE_COLUMNS } from './group-table.ts'
-import { encodeLogBody, type BatchBody } from './log-record.ts'
 import type { Quarantine } from './quarantine.ts'
+import { recordedThrough, runsProducer } from './recorded-runs.ts'
 import { dueRuns, runsOf } from './schedule.ts'
 import type { Sinks } from './sinks.ts'
-import { readsByCommit, sourceRelation, type SourceAccess } from './source-relation.ts'
+import { readsByCommit, sourceRelation } from './source-relation.ts'
 
 /** The parts that computing a group's rows needs. */
-export interface MaterializeParts {
-  readonly snapshot: Snapshot
-  readonly log: EventLog
+export interface MaterializeParts extends CommitParts, InputParts {
   readonly engine: ComputeEngine
   readonly offline: OfflineStore
-  readonly staging: Staging
   readonly sinks: Sinks
   readonly quarantine: Quarantine
-  readonly sources: SourceAccess
   readonly telemetry: Telemetry
 }
 
@@ -57,6 +51,8 @@ export interface MaterializeResult {
   readonly reasons: Readonly<Record<string, number>>
   /** Source rows known too late for every run. */
   readonly tooLate: number
+  /** Live runs whose rows could be read only later than `runtime` after their instant. */
+  readonly overdue: number
   /** The last run instant recorded, for a scheduled group. */
   readonly through: Instant | undefined
 }
@@ -86,16 +82,6 @@ export async function materialize(
   return schedule === undefined
     ? await importHistory(parts, plan, compute.from === 'source' ? compute.source : '', options)
     : await runSchedule(parts, plan, options)
-}
-
-/** The producer under which a group's runs stand in the log; its sequence is the last run instant. */
-export function runsProducer(plan: GroupPlan): string {
-  return `asof:runs:${plan.offlineTable}`
-}
-
-/** The last run instant recorded; undefined before the first. */
-export async function recordedThrough(log: EventLog, plan: GroupPlan): Promise<Instant | undefined> {
-  return (await log.lastSequence(runsProducer(plan))) as Instant | undefined
 }
 
 async function runSchedule(
@@ -173,10 +159,17 @@ async function runBatch(
 ): Promise<MaterializeResult> {
   const last = runs.at(-1)!.at
   const name = { producer: runsProducer(plan), sequence: last, after: recorded }
-  return await computeBatch(parts, plan, runs, options, {}, async (replay) => {
-    if (last > plan.group.firstApplied) return await commitLive(parts, plan, replay, name, last)
-    await commitStamped(parts, plan, replay, name, { sequence: 'file', created: 'file', runsThrough: last })
+  let overdue = 0
+  const done = await computeBatch(parts, plan, runs, options, {}, async (replay) => {
+    if (last <= plan.group.firstApplied) {
+      const stamping = { sequence: 'file', created: 'file', runsThrough: last } as const
+      return await commitStamped(parts, plan, replay, name, stamping)
+    }
+    const { at } = await commitLive(parts, plan, replay, name, last)
+    if (at > last + scheduleOf(plan).runtime) overdue++
   })
+  parts.telemetry.count('asof_runs_overdue', overdue, { group: nameOf(plan) })
+  return { ...done, overdue }
 }
 
 /** Progress over all that is due, though it is computed batch by batch. */
@@ -281,78 +274,6 @@ async function importHistory(
   return counts(plan, found)
 }
 
-/** Identifies a batch in the log: the append fails unless the producer stands at `after`. */
-interface BatchName {
-  readonly producer: string
-  readonly sequence: number
-  readonly after: number | undefined
-}
-
-type Stamping = Pick<BatchBody, 'sequence' | 'created' | 'runsThrough'>
-
-/** A backfill: positions are reserved, so that the staged file is final and can become the table's own. */
-async function commitStamped(
-  parts: MaterializeParts,
-  plan: GroupPlan,
-  rows: Extraction,
-  name: BatchName,
-  stamping: Stamping,
-): Promise<void> {
-  const first = rows.rows === 0 ? 0 : await parts.log.reserve(rows.rows)
-  await commitAt(parts, plan, rows, name, first, stamping)
-}
-
-/** A live run: created time and sequence are those of the append. */
-async function commitLive(
-  parts: MaterializeParts,
-  plan: GroupPlan,
-  rows: Extraction,
-  name: BatchName,
-  runsThrough?: Instant,
-): Promise<void> {
-  await commitAt(parts, plan, rows, name, 0, {
-    sequence: 'position',
-    created: 'append',
-    ...(runsThrough !== undefined && { runsThrough }),
-  })
-}
-
-async function commitAt(
-  parts: MaterializeParts,
-  plan: GroupPlan,
-  rows: Extraction,
-  name: BatchName,
-  firstSequence: number,
-  stamping: Stamping,
-): Promise<void> {
-  const { log, staging } = parts
-  const { definition } = plan.group
-  const file = rows.rows === 0 ? undefined : staging.create()
-  try {
-    if (file !== undefined) {
-      await rows.stage(staging.localPath(file), firstSequence)
-      await staging.sync(file)
-    }
-    const body = encodeLogBody({
-      kind: 'batch',
-      project: plan.project,
-      group: definition.name,
-      version: definition.version,
-      ...(file !== undefined && { file }),
-      rows: rows.rows,
-      schema: plan.schema,
-      ...stamping,
-    })
-    const span = stamping.sequence === 'position' ? Math.max(1, rows.rows) : 1
-    const { producer, sequence, after } = name
-    await log.append([{ producer, sequence, span, body }], { conditional: true, after })
-  } catch (error) {
-    // Only an append that certainly did not happen leaves the file to nobody.
-    if (file !== undefined && isAsofError(error, 'conflict')) await staging.remove(file)
-    throw error
-  }
-}
-
 async function firstInterval(
   parts: MaterializeParts,
   plan: GroupPlan,
@@ -365,63 +286,6 @@ async function firstInterval(
     if (bounds !== undefined) firsts.push(bounds.first)
   }
   return Math.min(...firsts, parts.log.now()) as Instant
-}
-
-async function relationsAt(
-  parts: MaterializeParts,
-  plan: GroupPlan,
-  asOf: Instant,
-): Promise<SourceRelation[]> {
-  return await Promise.all(
-    sourceNames(plan).map((name) => sourceRelation(parts.snapshot, name, parts.sources, asOf)),
-  )
-}
-
-function sourceNames(plan: GroupPlan): readonly string[] {
-  const { compute } = plan.group.definition
-  return compute.from === 'query' ? compute.sources : compute.from === 'source' ? [compute.source] : []
-}
-
-/** The files of a group's table that may hold rows dated `from` or later. */
-async function filesFrom(
-  offline: OfflineStore,
-  plan: GroupPlan,
-  from: Instant | undefined,
-): Promise<readonly DataFile[]> {
-  const files = (await offline.snapshot(plan.offlineTable))?.files ?? []
-  if (from === undefined) return files
-  return files.filter((file) => {
-    const newest = file.max[TABLE_COLUMNS.eventTime]
-    return newest === undefined || Number(newest) >= from
-  })
-}
-
-/** How a group's rows are made from the columns of its source or query. */
-export function groupColumns(plan: GroupPlan): GroupColumns {
-  const { definition, entity } = plan.group
-  return {
-    keys: entity.keys.map(({ name, type }) => ({ name, column: definition.key[name] ?? name, type })),
-    features: definition.features,
-    table: groupTableSchema(plan.group).columns.filter((column) => column.partitionOf === undefined),
-    unknownColumns: definition.unknownColumns,
-  }
-}
-
-/** A group's schedule in microseconds. */
-export function scheduleOf(plan: GroupPlan): {
-  readonly every: number
-  readonly delay: number
-  readonly runtime: number
-  readonly lookback: number
-} {
-  const { schedule } = plan.group.definition
-  if (schedule === undefined) return { every: MICROS.day, delay: 0, runtime: 0, lookback: 0 }
-  return {
-    every: durationMicros(schedule.every),
-    delay: durationMicros(schedule.delay),
-    runtime: durationMicros(schedule.runtime),
-    lookback: durationMicros(schedule.lookback),
-  }
 }
 
 function counts(plan: GroupPlan, rows: Extraction): MaterializeResult {
@@ -437,7 +301,7 @@ function counts(plan: GroupPlan, rows: Extraction): MaterializeResult {
 }
 
 function emptyResult(plan: GroupPlan): MaterializeResult {
-  const zero = { runs: 0, rows: 0, corrections: 0, unchanged: 0, quarantined: 0, tooLate: 0 }
+  const zero = { runs: 0, rows: 0, corrections: 0, unchanged: 0, quarantined: 0, tooLate: 0, overdue: 0 }
   return { group: nameOf(plan), ...zero, reasons: {}, through: undefined }
 }
 
@@ -452,6 +316,7 @@ function add(a: MaterializeResult, b: MaterializeResult): MaterializeResult {
     unchanged: a.unchanged + b.unchanged,
     quarantined: a.quarantined + b.quarantined,
     tooLate: a.tooLate + b.tooLate,
+    overdue: a.overdue + b.overdue,
     reasons,
     through: b.through,
   }
@@ -466,17 +331,4 @@ function longCall(options: LongCall): LongCall {
 
 function nameOf(plan: GroupPlan): string {
   return groupId(plan.group.definition)
-}
-
-/** The instant before the first run that is still to be backfilled; undefined when none is. */
-export async function backfilledBefore(log: EventLog, plan: GroupPlan): Promise<Instant | undefined> {
-  if (plan.group.definition.schedule === undefined) return undefined
-  const recorded = await recordedThrough(log, plan)
-  if (recorded === undefined) {
-    throw invalid('not_materialized', 'this group has no rows yet: materialize it first', {
-      group: nameOf(plan),
-    })
-  }
-  const next = recorded + scheduleOf(plan).every
-  return next <= plan.group.firstApplied ? ((next - 1) as Instant) : undefined
 }

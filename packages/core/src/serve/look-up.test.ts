@@ -213,8 +213,7 @@ test('a model gets the service that it was trained on, or none', async () => {
 
 test('wrong questions are refused by name, without their values', async () => {
   const { store } = await openStore()
-  const wrong = (keys: object, more: object = {}): Promise<unknown> =>
-    store.get(model, keys as never, more as never)
+  const wrong = (keys: object, more: object = {}): Promise<unknown> => store.get(model, keys as never, more)
   await assert.rejects(wrong({ user: 7 }), { code: 'invalid_value' })
   await assert.rejects(wrong({}), { code: 'absent_value' })
   await assert.rejects(wrong({ user: 'ann', extra: 1 }), { code: 'unknown_key' })
