@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { columnOf, columnValue, MICROS, parseInstant, runsOf } from '@asof/core'
+import { columnOf, columnValue, runsOf } from '@asof/core'
 import type {
   DataFile,
   FeatureType,
@@ -18,8 +18,8 @@ import type {
   TableColumn,
   Value,
 } from '@asof/core'
-import { propertyRuns, temporaryFolder } from '@asof/testing'
-import type { TemporaryFolder } from '@asof/testing'
+import { naiveReplay, propertyRuns, temporaryFolder } from '@asof/testing'
+import type { NaiveReplay, ReplayedRow, TemporaryFolder } from '@asof/testing'
 import * as fc from 'fast-check'
 import { duckdbParquetFiles } from './parquet-files.ts'
 import { replay } from './replay.ts'
@@ -65,6 +65,8 @@ interface Label {
   readonly weight: number
 }
 
+const floorTo = (at: number, size: number): number => at - (((at % size) + size) % size)
+
 /** A row that a query gives. */
 interface Given {
   readonly k: string | null
@@ -73,19 +75,6 @@ interface Given {
   readonly v: number | null
   readonly deleted: boolean
 }
-
-/** A row of the table. */
-interface Row {
-  readonly k: string
-  readonly e: number
-  readonly c: number
-  readonly s: number
-  readonly n: number | null
-  readonly v: number | null
-  readonly deleted: boolean
-}
-
-const floorTo = (at: number, size: number): number => at - (((at % size) + size) % size)
 
 /** A query, and the same as a function of the rows that a run sees, in order of event time. */
 interface Query {
@@ -159,92 +148,36 @@ const QUERIES: Record<string, Query> = {
 }
 const EVERY = 10
 
-/** What SEMANTICS section 1 says, run by run, row by row. */
-function naiveReplay(
-  query: Query,
+/** The naive replay of a query over events, and of labels that each run has as they were known by then. */
+function naive(
+  { given }: Query,
   events: readonly Event[],
   labels: readonly Label[],
-  existing: readonly Row[],
-  request: Pick<ReplayRequest, 'runs' | 'delay' | 'lookback' | 'onePerKey'>,
-): {
-  rows: Row[]
-  perRun: number[]
-  cut: number
-  corrections: number
-  unchanged: number
-  rejected: string[]
-  tooLate: number
-} {
-  const { runs, delay, lookback, onePerKey } = request
-  const table = [...existing]
-  const rejected: string[] = []
-  const picked: { row: Row; run: number }[] = []
-  const sorted = events.toSorted((a, b) => a.e - b.e)
-  let [cut, accepted] = [0, 0]
-  for (const [number, run] of runs.entries()) {
-    const seen = sorted.filter(({ e, c }) => e >= run.from && e < run.end && c <= run.asOf)
-    const known = labels.filter(({ c }) => c <= run.asOf)
-    const fit: (Given & { k: string; e: number })[] = []
-    for (const row of query.given(seen, known, run)) {
-      const e = row.e ?? run.end
-      if (row.k === null) rejected.push(`null_key ${run.at}`)
-      else if (e < run.from) cut++
-      else if (e > run.end) rejected.push(`after_interval ${run.at}`)
-      else fit.push({ ...row, k: row.k, e })
-    }
-    const good: (Given & { k: string; e: number })[] = []
-    for (const row of fit) {
-      if (!row.deleted && row.n !== null && row.n > 2 ** 31 - 1) rejected.push(`invalid_value ${run.at}`)
-      else if (fit.filter(({ k, e }) => k === row.k && e === row.e).length > 1)
-        rejected.push(`duplicate_in_run ${run.at}`)
-      else good.push(row)
-    }
-    accepted += good.length
-    good.sort((a, b) => Buffer.compare(Buffer.from(a.k), Buffer.from(b.k)) || a.e - b.e)
-    for (const { k, e, n, v, deleted } of good) {
-      const row = { k, e, c: run.created, s: 0, n: deleted ? null : n, v: deleted ? null : v, deleted }
-      const at = picked.findIndex(({ row }) => row.k === k && row.e === e)
-      if (onePerKey === true && at >= 0) picked.splice(at, 1)
-      if (onePerKey === true || differs(row, newest(table, row))) {
-        picked.push({ row, run: number })
-        if (onePerKey !== true) table.push({ ...row, s: picked.length })
-      }
-    }
-  }
-  const appended = picked.filter(({ row }) => onePerKey !== true || differs(row, newest(existing, row)))
-  const perRun = runs.map((_, number) => appended.filter(({ run }) => run === number).length)
-  const rows = appended.map(({ row }, s) => ({ ...row, s }))
-  const corrections = rows.filter((row) =>
-    [...existing, ...rows.slice(0, row.s)].some(({ k, e }) => k === row.k && e === row.e),
-  ).length
-  const tooLate = events.filter(({ e, c }) => {
-    const readers = runsOf(
-      { every: EVERY, delay, runtime: 0, lookback },
-      (e - 5 * EVERY - delay) as Instant,
-      (e + lookback + 5 * EVERY) as Instant,
-    ).filter((run) => run.from <= e && e < run.end)
-    return readers.every(({ at }) => at < c) && c > runs[0]!.at - EVERY && c <= runs.at(-1)!.at
+  existing: readonly ReplayedRow[],
+  request: ReplayRequest,
+): NaiveReplay {
+  const { rejected, ...rest } = naiveReplay<Event>({
+    ...request,
+    events,
+    existing,
+    given: (seen, run) =>
+      given(
+        seen,
+        labels.filter(({ c }) => c <= run.asOf),
+        run,
+      ).map(({ k: key, e, n, v, deleted }) => ({
+        key,
+        e,
+        values: [n, v],
+        deleted,
+        unfit: n !== null && n > 2 ** 31 - 1,
+      })),
   })
-  return {
-    rows,
-    perRun,
-    cut,
-    corrections,
-    unchanged: accepted - rows.length,
-    rejected: rejected.sort(),
-    tooLate: onePerKey === true ? 0 : tooLate.length,
-  }
+  return { ...rest, rejected: rejected.toSorted(byReason) }
 }
 
-function newest(table: readonly Row[], { k, e }: Row): Row | undefined {
-  return table
-    .filter((row) => row.k === k && row.e === e)
-    .toSorted((a, b) => a.c - b.c || a.s - b.s)
-    .at(-1)
-}
-
-function differs(row: Row, than: Row | undefined): boolean {
-  return than === undefined || row.deleted !== than.deleted || row.n !== than.n || !Object.is(row.v, than.v)
+function byReason(a: NaiveReplay['rejected'][number], b: NaiveReplay['rejected'][number]): number {
+  return a.run - b.run || (a.reason < b.reason ? -1 : a.reason > b.reason ? 1 : 0)
 }
 
 function column(name: string, type: FeatureType): TableColumn {
@@ -269,9 +202,9 @@ const GROUP: GroupColumns = {
   unknownColumns: 'strict',
 }
 
-function rowsOf(
+function columnsOf(
   columns: Readonly<Record<string, readonly [FeatureType, readonly (Value | null)[]]>>,
-): Relation {
+): Extract<Relation, { kind: 'rows' }> {
   const entries = Object.entries(columns).map(
     ([name, [type, values]]) => [name, columnOf(type, values)] as const,
   )
@@ -284,7 +217,7 @@ function eventsSource(events: readonly Event[], asItIs: boolean): SourceRelation
   const big = pick('big').map((value) => BigInt(value))
   return {
     name: 'events',
-    relation: rowsOf({
+    relation: columnsOf({
       k: [string, pick('k')],
       ts: [timestamp, pick('e').map(BigInt)],
       asof_c: [timestamp, pick('c').map(BigInt)],
@@ -305,7 +238,7 @@ function eventsSource(events: readonly Event[], asItIs: boolean): SourceRelation
 function labelsSource(labels: readonly Label[]): SourceRelation {
   return {
     name: 'labels',
-    relation: rowsOf({
+    relation: columnsOf({
       k: [string, labels.map(({ k }) => k)],
       known: [timestamp, labels.map(({ c }) => BigInt(c))],
       weight: [int64, labels.map(({ weight }) => BigInt(weight))],
@@ -315,18 +248,18 @@ function labelsSource(labels: readonly Label[]): SourceRelation {
 }
 
 /** Writes rows of the table as a file of their own. */
-async function tableFile(rows: readonly Row[]): Promise<DataFile[]> {
+async function tableFile(rows: readonly ReplayedRow[]): Promise<DataFile[]> {
   if (rows.length === 0) return []
-  const pick = <K extends keyof Row>(name: K): Row[K][] => rows.map((row) => row[name])
-  const { batch } = rowsOf({
-    key: [string, pick('k')],
-    event_timestamp: [timestamp, pick('e').map(BigInt)],
-    created_timestamp: [timestamp, pick('c').map(BigInt)],
-    seq: [int64, pick('s').map(BigInt)],
-    is_deleted: [bool, pick('deleted')],
-    n: [int32, pick('n')],
-    v: [float64, pick('v')],
-  }) as Extract<Relation, { kind: 'rows' }>
+  const values = <T>(of: (row: ReplayedRow) => T): T[] => rows.map(of)
+  const { batch } = columnsOf({
+    key: [string, values(({ key }) => key)],
+    event_timestamp: [timestamp, values(({ e }) => BigInt(e))],
+    created_timestamp: [timestamp, values(({ c }) => BigInt(c))],
+    seq: [int64, values(({ s }) => BigInt(s))],
+    is_deleted: [bool, values(({ deleted }) => deleted)],
+    n: [int32, values((row) => row.values[0] as number | null)],
+    v: [float64, values((row) => row.values[1] as number | null)],
+  })
   const place = join(folder.path, `table-${made++}`)
   await mkdir(place)
   const written = await parquet.write(place, {
@@ -337,21 +270,24 @@ async function tableFile(rows: readonly Row[]): Promise<DataFile[]> {
     sortBy: [],
     partitionBy: [],
   })
-  return written.map((file) => ({ ...file, min: {}, max: {} }))
+  return written.map(({ localPath }) => fileOf(localPath))
 }
 
-async function readRows(localPath: string): Promise<Row[]> {
-  const rows: Row[] = []
+function fileOf(localPath: string): DataFile {
+  return { localPath, bytes: 0, rows: undefined, constants: {}, min: {}, max: {} }
+}
+
+async function readRows(localPath: string): Promise<ReplayedRow[]> {
+  const rows: ReplayedRow[] = []
   for await (const batch of parquet.read([{ localPath, constants: {} }], GROUP.table)) {
     for (let row = 0; row < batch.rows; row++) {
       const value = (name: string): Value | null => columnValue(batch.columns[name]!, row)
       rows.push({
-        k: value('key') as string,
+        key: value('key') as string,
         e: Number(value('event_timestamp')),
         c: Number(value('created_timestamp')),
         s: Number(value('seq')),
-        n: value('n') as number | null,
-        v: value('v') as number | null,
+        values: [value('n') as number | null, value('v') as number | null],
         deleted: value('is_deleted') as boolean,
       })
     }
@@ -359,35 +295,30 @@ async function readRows(localPath: string): Promise<Row[]> {
   return rows
 }
 
-/** A replay as the naive one answers it; the staged rows are put back in the order of their sequences. */
-async function engineReplay(
-  request: ReplayRequest,
-): Promise<ReturnType<typeof naiveReplay> & { file: string }> {
-  await using done = await replay(options(), request)
-  const file = join(folder.path, `staged-${made++}.parquet`)
-  await done.stage(file, 0)
-  const rows = await readRows(file)
-  const order = (a: Row, b: Row): number =>
-    Buffer.compare(Buffer.from(a.k), Buffer.from(b.k)) || a.e - b.e || a.c - b.c || a.s - b.s
+/** A replay as the naive one answers it, and its file; the staged rows are put back in the order of their sequences. */
+async function replayed(request: ReplayRequest): Promise<{ done: NaiveReplay; file: DataFile }> {
+  await using result = await replay(options(), request)
+  const localPath = join(folder.path, `staged-${made++}.parquet`)
+  await result.stage(localPath, 0)
+  const rows = await readRows(localPath)
+  const order = (a: ReplayedRow, b: ReplayedRow): number =>
+    Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)) || a.e - b.e || a.c - b.c || a.s - b.s
   assert.deepEqual(rows, rows.toSorted(order), 'the file is sorted by key, then (e, c, s)')
-  assert.equal(done.rows, rows.length)
-  assert.equal(done.rejectedCount, done.rejected.length)
-  assert.deepEqual(
-    done.newest,
-    rows.length === 0
-      ? undefined
-      : { e: Math.max(...rows.map(({ e }) => e)), c: Math.max(...rows.map(({ c }) => c)) },
-  )
-  return {
+  const [e, c] = [Math.max(...rows.map((row) => row.e)), Math.max(...rows.map((row) => row.c))]
+  assert.deepEqual(result.newest, rows.length === 0 ? undefined : { e, c })
+  assert.equal(result.rows, rows.length)
+  assert.equal(result.rejectedCount, result.rejected.length)
+  const { perRun, corrections, unchanged, cut, tooLate, rejected } = result
+  const done = {
     rows: rows.toSorted((a, b) => a.s - b.s),
-    perRun: [...done.perRun],
-    cut: done.cut,
-    corrections: done.corrections,
-    unchanged: done.unchanged,
-    rejected: done.rejected.map(({ reason, run }) => `${reason} ${run}`).sort(),
-    tooLate: done.tooLate,
-    file,
+    perRun: [...perRun],
+    corrections,
+    unchanged,
+    cut,
+    tooLate,
+    rejected: rejected.map(({ reason, run }) => ({ reason, run: run! })).toSorted(byReason),
   }
+  return { done, file: fileOf(localPath) }
 }
 
 function requestOf(
@@ -461,21 +392,18 @@ test('a replay equals the naive one, as does a restatement', async () => {
   await fc.assert(
     fc.asyncProperty(historyArb, async ({ name, events, labels, stored, schedule, from, length }) => {
       const query = QUERIES[name]!
-      const existing = stored.map((row, at): Row => ({
-        ...row,
-        ...(row.deleted && { n: null, v: null }),
-        s: at - 100,
-      }))
+      const existing = stored.map(({ k, e, c, n, v, deleted }, at) => {
+        return { key: k, e, c, s: at - 100, values: deleted ? [null, null] : [n, v], deleted }
+      })
       const files = await tableFile(existing)
       const runs = runsOf(schedule, from as Instant, (from + length) as Instant)
       const request = requestOf(query, events, labels, files, schedule, runs)
-      const { file, ...done } = await engineReplay(request)
-      assert.deepEqual(done, naiveReplay(query, events, labels, existing, request))
+      assert.deepEqual((await replayed(request)).done, naive(query, events, labels, existing, request))
 
-      const restated = runs.map((run): Run => ({ ...run, asOf: 200 as Instant, created: 200 as Instant }))
-      const again = { ...request, runs: restated, onePerKey: true }
-      const { file: _, ...redone } = await engineReplay(again)
-      assert.deepEqual(redone, naiveReplay(query, events, labels, existing, again))
+      const now = 200 as Instant
+      const again = runs.map((run): Run => ({ ...run, asOf: now, created: now }))
+      const restated = { ...request, runs: again, onePerKey: true }
+      assert.deepEqual((await replayed(restated)).done, naive(query, events, labels, existing, restated))
     }),
     propertyRuns(0.1),
   )
@@ -492,37 +420,25 @@ const hash = async (file: string): Promise<string> =>
     .update(await readFile(file))
     .digest('hex')
 
-test('runs that are repeated or overlap change nothing', async () => {
+test('runs that are repeated change nothing, and runs cut up into calls are the same runs', async () => {
+  const query = QUERIES['buckets']!
   const events = Array.from({ length: 200 }, (_, at) =>
     event(at % 61, { c: (at % 61) + ((at * 7) % 23), v: at / 10, k: `k${at % 3}` }),
   )
   const runs = runsUntil(70)
-  const whole = await engineReplay(requestOf(QUERIES['buckets']!, events, [], [], PLAIN, runs))
-  assert.ok(whole.corrections > 0)
-  const stored = [
-    { localPath: whole.file, bytes: 0, rows: whole.rows.length, constants: {}, min: {}, max: {} },
-  ]
-  for (const some of [runs, runs.slice(2), runs.slice(-1)]) {
-    const done = await engineReplay(requestOf(QUERIES['buckets']!, events, [], stored, PLAIN, some))
-    // A run that has been done answers from what was known then, which a later run may have corrected.
-    assert.deepEqual(
-      done.rows,
-      naiveReplay(QUERIES['buckets']!, events, [], whole.rows, { ...PLAIN, runs: some }).rows,
-    )
-  }
-  const last = await engineReplay(requestOf(QUERIES['buckets']!, events, [], stored, PLAIN, runs.slice(-1)))
-  assert.deepEqual(last.rows, [])
+  const requested = (some: readonly Run[], files: readonly DataFile[]): ReplayRequest =>
+    requestOf(query, events, [], files, PLAIN, some)
+  const { done: whole, file } = await replayed(requested(runs, []))
+  assert.ok(whole.corrections > 0 && whole.tooLate > 0)
+  assert.deepEqual((await replayed(requested(runs.slice(-1), [file]))).done.rows, [])
+
+  const unnumbered = (rows: readonly ReplayedRow[]): unknown[] =>
+    rows.map(({ key, e, c, values, deleted }) => [key, e, c, values, deleted])
   for (const cut of [1, 3, 5]) {
-    const first = await engineReplay(
-      requestOf(QUERIES['buckets']!, events, [], [], PLAIN, runs.slice(0, cut)),
-    )
-    const file = { localPath: first.file, bytes: 0, rows: first.rows.length, constants: {}, min: {}, max: {} }
-    const rest = await engineReplay(
-      requestOf(QUERIES['buckets']!, events, [], [file], PLAIN, runs.slice(cut)),
-    )
-    const unnumbered = (rows: readonly Row[]): unknown[] => rows.map(({ s: _, ...row }) => row)
-    assert.deepEqual(unnumbered([...first.rows, ...rest.rows]), unnumbered(whole.rows))
-    assert.equal(first.tooLate + rest.tooLate, whole.tooLate)
+    const first = await replayed(requested(runs.slice(0, cut), []))
+    const rest = await replayed(requested(runs.slice(cut), [first.file]))
+    assert.deepEqual(unnumbered([...first.done.rows, ...rest.done.rows]), unnumbered(whole.rows))
+    assert.equal(first.done.tooLate + rest.done.tooLate, whole.tooLate)
   }
 })
 
@@ -551,8 +467,11 @@ test('two equal rows of one run are refused too, and a later run that gives one 
   const schedule = { ...PLAIN, lookback: 6 }
   const events = [event(1, { shift: 8 }), event(5, { shift: 4 })]
   const runs = runsOf(schedule, 0 as Instant, 20 as Instant)
-  const done = await engineReplay(requestOf(QUERIES['passed']!, events, [], [], schedule, runs))
-  assert.deepEqual(done.rejected, ['duplicate_in_run 10', 'duplicate_in_run 10'])
+  const { done } = await replayed(requestOf(QUERIES['passed']!, events, [], [], schedule, runs))
+  assert.deepEqual(done.rejected, [
+    { reason: 'duplicate_in_run', run: 10 },
+    { reason: 'duplicate_in_run', run: 10 },
+  ])
   assert.deepEqual(
     done.rows.map(({ e, c }) => [e, c]),
     [[9, 20]],

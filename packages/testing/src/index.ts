@@ -1,6 +1,7 @@
 export * from './property-runs.ts'
 export * from './naive/naive-value.ts'
 export * from './naive/naive-vector.ts'
+export * from './naive/naive-replay.ts'
 export * from './conformance/object-store.ts'
 export * from './arbitraries/definitions-arb.ts'
 export * from './arbitraries/feature-type-arb.ts'
