@@ -165,6 +165,12 @@ export class FaultStore implements AsyncDisposable {
     return rows
   }
 
+  /** Lets go of the folder as a process that dies does: nothing is finished, nothing given back. */
+  async abandon(): Promise<void> {
+    const { engine, online, log, registry } = this.parts
+    for (const part of [engine, online, log, registry]) await part[Symbol.asyncDispose]()
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.store.close()
     if (this.#owned) await rm(this.folder, { recursive: true, force: true })
