@@ -178,7 +178,7 @@ for (const rule of PROJECTS) {
         }
         await store.close()
       }),
-      propertyRuns(1),
+      propertyRuns(2),
     )
   })
 }

@@ -99,7 +99,7 @@ test('the kernel answers what the naive engine answers, over random histories', 
     fc.property(cases, fc.integer({ min: 1, max: 4 }), (each, step) => {
       assert.deepEqual(kernelAnswers(each, 4, step), naiveAnswers(each))
     }),
-    propertyRuns(4),
+    propertyRuns(8),
   )
 })
 
