@@ -289,6 +289,23 @@ test('a reference table without an event time is cut by when its rows were known
   })
 })
 
+test('a NaN is stored as the quiet one, whatever the query made', async () => {
+  const columns = group({ features: [{ name: 'heat', type: { kind: 'float64' } }] })
+  const query = `SELECT 'LAX' AS origin, x - x AS heat FROM (SELECT 'inf'::DOUBLE AS x FROM run)`
+  await using done = await replay(options(), await request({ query, columns }))
+  const file = join(folder.path, 'nan.parquet')
+  await done.stage(file, 0)
+  const stored = columns.table.filter(({ name }) => name === 'heat')
+  for await (const batch of duckdbParquetFiles(options()).read(
+    [{ localPath: file, constants: {} }],
+    stored,
+  )) {
+    const { buffer, byteOffset } = batch.columns['heat']!.values as Float64Array
+    const bits = new BigUint64Array(buffer, byteOffset, batch.rows)
+    assert.deepEqual([...bits], [0x7ff8000000000000n, 0x7ff8000000000000n, 0x7ff8000000000000n])
+  }
+})
+
 test('a replay tells how far it is, and ends when it is told to', async () => {
   const runs = runsOf(hourly, at('2001-01-01T00:00:00Z'), at('2001-02-01T00:00:00Z'))
   const seen: number[] = []

@@ -15,7 +15,6 @@ import type {
   Run,
   Schedule,
   SourceRelation,
-  TableColumn,
   Value,
 } from '@asof/core'
 import { naiveReplay, propertyRuns, temporaryFolder } from '@asof/testing'
@@ -180,25 +179,23 @@ function byReason(a: NaiveReplay['rejected'][number], b: NaiveReplay['rejected']
   return a.run - b.run || (a.reason < b.reason ? -1 : a.reason > b.reason ? 1 : 0)
 }
 
-function column(name: string, type: FeatureType): TableColumn {
-  return { name, type, nullable: true }
+const FEATURES = [
+  { name: 'n', type: int32 },
+  { name: 'v', type: float64 },
+]
+const STORED = {
+  key: string,
+  event_timestamp: timestamp,
+  created_timestamp: timestamp,
+  seq: int64,
+  is_deleted: bool,
+  n: int32,
+  v: float64,
 }
-
 const GROUP: GroupColumns = {
   keys: [{ name: 'key', column: 'k', type: string }],
-  features: [
-    { name: 'n', type: int32 },
-    { name: 'v', type: float64 },
-  ],
-  table: [
-    column('key', string),
-    column('event_timestamp', timestamp),
-    column('created_timestamp', timestamp),
-    column('seq', int64),
-    column('is_deleted', bool),
-    column('n', int32),
-    column('v', float64),
-  ],
+  features: FEATURES,
+  table: Object.entries(STORED).map(([name, type]) => ({ name, type, nullable: true })),
   unknownColumns: 'strict',
 }
 
@@ -415,10 +412,6 @@ function event(e: number, more: Partial<Event> = {}): Event {
 }
 const PLAIN: Schedule = { every: EVERY, delay: 0, runtime: 0, lookback: 20 }
 const runsUntil = (to: number): Run[] => runsOf(PLAIN, 0 as Instant, to as Instant)
-const hash = async (file: string): Promise<string> =>
-  createHash('sha256')
-    .update(await readFile(file))
-    .digest('hex')
 
 test('runs that are repeated change nothing, and runs cut up into calls are the same runs', async () => {
   const query = QUERIES['buckets']!
@@ -458,7 +451,11 @@ test('twenty replays give the same bytes', async () => {
     )
     const file = join(folder.path, `same-${n}.parquet`)
     await done.stage(file, 7)
-    hashes.add(await hash(file))
+    hashes.add(
+      createHash('sha256')
+        .update(await readFile(file))
+        .digest('hex'),
+    )
   }
   assert.equal(hashes.size, 1)
 })
@@ -476,6 +473,58 @@ test('two equal rows of one run are refused too, and a later run that gives one 
     done.rows.map(({ e, c }) => [e, c]),
     [[9, 20]],
   )
+})
+
+test('the newest row of a key and event time is compared, to the bit', async () => {
+  const stored = (s: number, v: number): ReplayedRow => {
+    return { key: 'a', e: 1, c: 0, s, values: [0, v], deleted: false }
+  }
+  const request = requestOf(QUERIES['passed']!, [event(1, { v: 0 })], [], [], PLAIN, runsUntil(10))
+  for (const [rows, appended] of [
+    [[stored(1, 0)], 0],
+    [[stored(1, -0)], 1],
+    [[stored(2, 0), stored(1, 5)], 0],
+    [[stored(1, 0), stored(2, 5)], 1],
+  ] as const) {
+    const { done } = await replayed({ ...request, existing: await tableFile(rows) })
+    assert.deepEqual([done.rows.length, done.corrections, done.unchanged], [appended, appended, 1 - appended])
+  }
+})
+
+test('a row with a value that does not fit still makes another of its key and event time a duplicate', async () => {
+  const events = [event(1), event(1, { big: 2 ** 31 })]
+  const { done } = await replayed(requestOf(QUERIES['passed']!, events, [], [], PLAIN, runsUntil(10)))
+  assert.deepEqual(
+    done.rejected.map(({ reason }) => reason),
+    ['duplicate_in_run', 'invalid_value'],
+  )
+  assert.deepEqual(done.rows, [])
+})
+
+test('the newest row of a key and event time is compared, to the bit', async () => {
+  const stored = (s: number, v: number): ReplayedRow => {
+    return { key: 'a', e: 1, c: 0, s, values: [0, v], deleted: false }
+  }
+  const request = requestOf(QUERIES['passed']!, [event(1, { v: 0 })], [], [], PLAIN, runsUntil(10))
+  for (const [rows, appended] of [
+    [[stored(1, 0)], 0],
+    [[stored(1, -0)], 1],
+    [[stored(2, 0), stored(1, 5)], 0],
+    [[stored(1, 0), stored(2, 5)], 1],
+  ] as const) {
+    const { done } = await replayed({ ...request, existing: await tableFile(rows) })
+    assert.deepEqual([done.rows.length, done.corrections, done.unchanged], [appended, appended, 1 - appended])
+  }
+})
+
+test('a row with a value that does not fit still makes another of its key and event time a duplicate', async () => {
+  const events = [event(1), event(1, { big: 2 ** 31 })]
+  const { done } = await replayed(requestOf(QUERIES['passed']!, events, [], [], PLAIN, runsUntil(10)))
+  assert.deepEqual(
+    done.rejected.map(({ reason }) => reason),
+    ['duplicate_in_run', 'invalid_value'],
+  )
+  assert.deepEqual(done.rows, [])
 })
 
 test('a NaN is stored as the quiet one, whatever the query made', async () => {
