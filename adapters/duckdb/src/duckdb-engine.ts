@@ -48,7 +48,10 @@ async function bounds(
   })
 }
 
-async function withDatabase<T>(options: DatabaseOptions, work: (database: Database) => Promise<T>): Promise<T> {
+async function withDatabase<T>(
+  options: DatabaseOptions,
+  work: (database: Database) => Promise<T>,
+): Promise<T> {
   const database = await openDatabase(options)
   try {
     return await work(database)
