@@ -52,14 +52,14 @@ export function watched(parts: FeatureStoreParts, calls: Calls, watch: Watch): F
 /** A part each of whose calls goes through `through`. */
 export function around<Part extends object>(
   part: Part,
-  through: (method: string, call: () => unknown) => unknown,
+  through: (method: string, call: () => unknown, given: readonly unknown[]) => unknown,
 ): Part {
   return new Proxy(part, {
     get(target, property) {
       const member: unknown = Reflect.get(target, property, target)
       if (typeof member !== 'function') return member
       return (...given: unknown[]) =>
-        through(String(property), () => Reflect.apply(member, target, given) as unknown)
+        through(String(property), () => Reflect.apply(member, target, given) as unknown, given)
     },
   })
 }
