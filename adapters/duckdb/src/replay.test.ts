@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdtemp, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { columnOf, columnValue, runsOf } from '@asof/core'
@@ -146,6 +146,7 @@ const QUERIES: Record<string, Query> = {
   },
 }
 const EVERY = 10
+const NOW = 200 as Instant
 
 /** The naive replay of a query over events, and of labels that each run has as they were known by then. */
 function naive(
@@ -211,7 +212,6 @@ function columnsOf(
 
 function eventsSource(events: readonly Event[], asItIs: boolean): SourceRelation {
   const pick = <K extends keyof Event>(name: K): Event[K][] => events.map((event) => event[name])
-  const big = pick('big').map((value) => BigInt(value))
   return {
     name: 'events',
     relation: columnsOf({
@@ -220,9 +220,9 @@ function eventsSource(events: readonly Event[], asItIs: boolean): SourceRelation
       asof_c: [timestamp, pick('c').map(BigInt)],
       v: [float64, pick('v')],
       ...(asItIs
-        ? { n: [int64, big], _deleted: [bool, pick('gone')] }
+        ? { n: [int64, pick('big').map(BigInt)], _deleted: [bool, pick('gone')] }
         : {
-            big: [int64, big],
+            big: [int64, pick('big').map(BigInt)],
             shift: [int64, pick('shift').map((shift) => (shift === null ? null : BigInt(shift)))],
             gone: [bool, pick('gone')],
           }),
@@ -257,8 +257,7 @@ async function tableFile(rows: readonly ReplayedRow[]): Promise<DataFile[]> {
     n: [int32, values((row) => row.values[0] as number | null)],
     v: [float64, values((row) => row.values[1] as number | null)],
   })
-  const place = join(folder.path, `table-${made++}`)
-  await mkdir(place)
+  const place = await mkdtemp(join(folder.path, 'table-'))
   const written = await parquet.write(place, {
     columns: GROUP.table,
     rows: (async function* () {
@@ -397,8 +396,7 @@ test('a replay equals the naive one, as does a restatement', async () => {
       const request = requestOf(query, events, labels, files, schedule, runs)
       assert.deepEqual((await replayed(request)).done, naive(query, events, labels, existing, request))
 
-      const now = 200 as Instant
-      const again = runs.map((run): Run => ({ ...run, asOf: now, created: now }))
+      const again = runs.map((run): Run => ({ ...run, asOf: NOW, created: NOW }))
       const restated = { ...request, runs: again, onePerKey: true }
       assert.deepEqual((await replayed(restated)).done, naive(query, events, labels, existing, restated))
     }),
