@@ -48,7 +48,7 @@ export const lookup: Benchmark = async (setting) => {
       asyncSide('asof get', random(), async (user) => {
         await store.get(profile, { user: userId(user) })
       }),
-      asyncSide('asof: its 10 rows, by the store’s port', random(), async (user) => {
+      asyncSide('asof, its 10 rows as bytes', random(), async (user) => {
         await online.read(
           plans.map((plan, group) => ({ table: tables[group]!, key: plan.onlineKey(userId(user)) })),
         )
