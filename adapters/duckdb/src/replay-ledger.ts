@@ -14,6 +14,8 @@ import { sqlType } from './vectors.ts'
 export interface LedgerOptions extends LongCall {
   readonly columns: GroupColumns
   readonly runs: readonly Run[]
+  /** Those of the runs that are computed. */
+  readonly numbers: readonly number[]
   readonly existing: readonly DataFile[]
   /** Of several runs that make a row of one key and event time only the last one's is appended. */
   readonly onePerKey: boolean
@@ -128,7 +130,7 @@ export class RunLedger {
   }
 
   async #createTables(): Promise<void> {
-    const { columns, runs } = this.#options
+    const { columns, runs, numbers } = this.#options
     const fields = [
       ...columns.keys.map(({ type }, at) => `${this.#names.keys[at]} ${sqlType(type)}`),
       'e BIGINT',
@@ -139,7 +141,10 @@ export class RunLedger {
     await this.#run(
       `CREATE TABLE ${SCHEMA}.runs (run INTEGER, reads_from BIGINT, reads_to BIGINT, created BIGINT)`,
     )
-    const values = runs.map(({ from, end, created }, n) => `(${n}, ${from}, ${end}, ${created})`)
+    const values = numbers.map((number) => {
+      const { from, end, created } = runs[number]!
+      return `(${number}, ${from}, ${end}, ${created})`
+    })
     for (let from = 0; from < values.length; from += RUNS_PER_INSERT) {
       await this.#run(
         `INSERT INTO ${SCHEMA}.runs VALUES ${values.slice(from, from + RUNS_PER_INSERT).join(', ')}`,

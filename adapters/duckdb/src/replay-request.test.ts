@@ -308,16 +308,18 @@ test('a NaN is stored as the quiet one, whatever the query made', async () => {
 
 test('a replay tells how far it is, and ends when it is told to', async () => {
   const runs = runsOf(hourly, at('2001-01-01T00:00:00Z'), at('2001-02-01T00:00:00Z'))
+  const query = `SELECT 'LAX' AS origin, epoch(start)::BIGINT AS flights FROM run`
   const seen: number[] = []
   const stop = new AbortController()
   await using done = await replay(
     options(),
-    await request({ runs, progress: ({ done: number, total }) => seen.push(number / total) }),
+    await request({ query, runs, progress: ({ done: number, total }) => seen.push(number / total) }),
   )
   assert.ok(done.rows > 0)
   assert.ok(seen.length > 10 && seen.every((part, n) => n === 0 || part >= seen[n - 1]!))
   assert.equal(seen.at(-1), 1)
   const aborted = request({
+    query,
     runs,
     signal: stop.signal,
     progress: ({ done: number }) => {
@@ -325,6 +327,37 @@ test('a replay tells how far it is, and ends when it is told to', async () => {
     },
   })
   await assert.rejects(replay(options(), await aborted), { message: 'enough' })
+})
+
+test('runs that see nothing are not computed, unless the query makes something of nothing', async () => {
+  const source = await departures([
+    'origin,date,landed',
+    'LAX,1950-01-01 00:10:00,1950-01-01T00:20:00Z',
+    LINES[2]!,
+  ])
+  const runs = runsOf(hourly, at('1950-01-01T00:00:00Z'), at('2001-01-02T00:00:00Z'))
+  let statements = 0
+  await using done = await replay(
+    options(),
+    await request({ sources: [source], runs, progress: () => statements++ }),
+  )
+  assert.deepEqual(
+    Array.from(done.perRun.entries())
+      .filter(([, rows]) => rows > 0)
+      .map(([number]) => runs[number]!.at),
+    ['1950-01-01T01:00:00Z', '1950-01-01T02:00:00Z', '2001-01-01T01:00:00Z', '2001-01-01T02:00:00Z'].map(at),
+  )
+  assert.equal(statements, 1)
+
+  const columns = group({ keys: [] })
+  for (const query of ['SELECT count(*) AS flights FROM departures', `SELECT 0 AS flights FROM run`]) {
+    const later = runsOf(hourly, at('1980-01-01T00:00:00Z'), at('1980-01-01T03:00:00Z'))
+    await using each = await replay(
+      options(),
+      await request({ sources: [source], columns, query, runs: later }),
+    )
+    assert.deepEqual([...each.perRun], [1, 1, 1])
+  }
 })
 
 test('a source without rows, and runs before any', async () => {

@@ -18,6 +18,8 @@ export interface ReplaySource {
   readonly micros: string | undefined
   /** A SELECT of the rows that a run sees: the source's own columns, and `more`. */
   cut(run: Run, more?: string): string
+  /** Beginnings of the intervals of `every` that hold an event, in order; undefined for a reference table. */
+  readonly intervals: readonly number[] | undefined
   /** Rows that became known at one of the runs, too late for every run that reads their event time. */
   readonly tooLate: number
   /** Rows without a usable event or created time. */
@@ -80,6 +82,7 @@ export async function loadSource(
       const columns = more === undefined ? own : `${own}, ${more}`
       return `SELECT ${columns} FROM ${table} WHERE ${within}${c} <= ${run.asOf}`
     },
+    intervals: times.e === undefined ? undefined : await intervalsOf(database, table, e, request.every, call),
     tooLate: times.e === undefined ? 0 : await countTooLate(database, table, { e, c }, request, call),
     rejected: rejected.map(({ fault, row }) => {
       const [reason, column, detail] = fault as (string | null)[]
@@ -127,9 +130,29 @@ async function timesOf(
   }
 }
 
+async function intervalsOf(
+  database: Database,
+  table: string,
+  e: string,
+  every: number,
+  call: LongCall,
+): Promise<number[]> {
+  const rows = await queryRows(
+    database.connection,
+    `SELECT DISTINCT ${floored(e, every)} AS start FROM ${table} WHERE ${e} IS NOT NULL ORDER BY start`,
+    call,
+  )
+  return rows.map(({ start }) => Number(start))
+}
+
+/** SQL for the beginning of the interval that holds an instant: the remainder is one that is never negative. */
+function floored(micros: string, every: number): string {
+  return `(${micros} - (${micros} % ${every} + ${every}) % ${every})`
+}
+
 /**
  * A row is counted by the run at which it becomes known, so once over all calls: the last run that could have read it, of
- * those whose `[end - every - lookback, end)` holds its event time, was before. The remainder is one that is never negative.
+ * those whose `[end - every - lookback, end)` holds its event time, was before.
  */
 async function countTooLate(
   database: Database,
@@ -141,8 +164,7 @@ async function countTooLate(
   // A restatement reads what the runs could not.
   if (onePerKey === true) return 0
   const [first, last] = [runs[0], runs.at(-1)] as [Run, Run]
-  const reached = `(${e} + ${lookback})`
-  const lastRun = `${reached} - (${reached} % ${every} + ${every}) % ${every} + ${every + delay}`
+  const lastRun = `${floored(`(${e} + ${lookback})`, every)} + ${every + delay}`
   return count(
     database,
     `${table} WHERE ${c} > ${first.at - every} AND ${c} <= ${last.at} AND ${c} > ${lastRun}`,

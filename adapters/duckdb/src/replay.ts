@@ -1,4 +1,4 @@
-import { internal, invalid, LIMITS, TABLE_COLUMNS } from '@asof/core'
+import { INSTANT_MAX, INSTANT_MIN, internal, invalid, LIMITS, TABLE_COLUMNS } from '@asof/core'
 import type { Instant, LongCall, Replay, ReplayRequest, Run, StagedFile } from '@asof/core'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { checkedQuery, overInputs } from './checked-query.ts'
@@ -57,18 +57,20 @@ async function compute(
   const { runs, columns, signal } = request
   const call: LongCall = signal === undefined ? {} : { signal }
   await run(connection, `CREATE SCHEMA ${SCHEMA}`)
-  const ledger = await RunLedger.open(database, {
-    columns,
-    runs,
-    existing: request.existing,
-    onePerKey: request.onePerKey === true,
-    ...call,
-  })
   const sources: ReplaySource[] = []
   for (const [at, source] of request.sources.entries()) {
     sources.push(await loadSource(database, source, at, request))
   }
   const { resultOf, shape } = await compile(database, request, sources)
+  const busy = await busyRuns(database, request, sources, resultOf)
+  const ledger = await RunLedger.open(database, {
+    columns,
+    runs,
+    numbers: busy,
+    existing: request.existing,
+    onePerKey: request.onePerKey === true,
+    ...call,
+  })
   const number = runColumn(shape.columns)
   const clear = `CREATE OR REPLACE TABLE ${SCHEMA}.results AS SELECT 0 AS ${number}, * FROM (${resultOf(runs[0]!)}) LIMIT 0`
   await run(connection, clear, call)
@@ -76,34 +78,60 @@ async function compute(
 
   const rowsPerBatch = Math.ceil(VALUES_PER_BATCH / (shape.columns.length + 2))
   let next = 0
-  while (next < runs.length) {
+  while (next < busy.length) {
     let held = 0
     const work = lanes.map(async (lane) => {
-      while (next < runs.length && held < rowsPerBatch) {
-        const from = next
-        next = Math.min(runs.length, from + RUNS_PER_STATEMENT)
-        const results = runs
-          .slice(from, next)
-          .map((each, at) => `SELECT ${from + at}, * FROM (${resultOf(each)})`)
+      while (next < busy.length && held < rowsPerBatch) {
+        const numbers = busy.slice(next, next + RUNS_PER_STATEMENT)
+        next += numbers.length
+        const results = numbers.map((number) => `SELECT ${number}, * FROM (${resultOf(runs[number]!)})`)
         const { rowsChanged } = await run(
           lane,
           `INSERT INTO ${SCHEMA}.results ${results.join(' UNION ALL ')}`,
           call,
-        )
+        ).catch((error: unknown) => {
+          next = busy.length
+          throw error
+        })
         held += rowsChanged
-        request.progress?.({ done: next, total: runs.length, unit: 'runs' })
+        request.progress?.({ done: busy[next] ?? runs.length, total: runs.length, unit: 'runs' })
       }
     })
-    // A connection must not be closed under the other's work, so both have ended before a failure goes on.
+    // A connection must not be closed under its work, so all lanes have ended before a failure goes on.
     for (const outcome of await Promise.allSettled(work)) {
       if (outcome.status === 'rejected') throw outcome.reason
     }
-    await ledger.settle(held, runs[next]?.from)
+    await ledger.settle(held, runs[busy[next] ?? runs.length]?.from)
     await run(connection, clear, call)
   }
   const totals = await ledger.finish()
   for (const at of sources.keys()) await run(connection, `DROP TABLE ${SCHEMA}.source_${at}`)
   return outcome(database, request, sources, totals)
+}
+
+/**
+ * Numbers of the runs to compute: all but those that see no row of any source, where the query makes no row of nothing. So
+ * one event dated decades before the others costs no run for each hour between.
+ */
+async function busyRuns(
+  database: Database,
+  { query, runs, every }: ReplayRequest,
+  sources: readonly ReplaySource[],
+  resultOf: (run: Run) => string,
+): Promise<number[]> {
+  const all = [...runs.keys()]
+  const intervals = sources.flatMap((source) => source.intervals ?? []).toSorted((a, b) => a - b)
+  const undated = sources.some((source) => source.intervals === undefined)
+  if (undated || /\brun\b/i.test(query ?? '')) return all
+  const nothing = resultOf({ ...runs[0]!, from: INSTANT_MAX, end: INSTANT_MIN })
+  const { n } = await queryRow(database.connection, `SELECT count(*) AS n FROM (${nothing})`)
+  if (Number(n) > 0) return all
+  let at = 0
+  return all.filter((number) => {
+    const { from, end } = runs[number]!
+    while (at < intervals.length && intervals[at]! + every <= from) at++
+    return at < intervals.length && intervals[at]! < end
+  })
 }
 
 /** How a run's rows are made of its sources, and what they look like. */
