@@ -102,7 +102,10 @@ function isOfKind(from: DuckDBType, { kind }: FeatureType): boolean {
     case DuckDBTypeId.VARCHAR:
       return kind === 'string'
     default:
-      return ['int32', 'int64', 'float32', 'float64'].includes(kind)
+      // A whole number in JSON is text too: for a float it is the nearest one, as `JSON.parse` has it.
+      return isInteger(from)
+        ? kind === 'int32' || kind === 'int64'
+        : ['int32', 'int64', 'float32', 'float64'].includes(kind)
   }
 }
 

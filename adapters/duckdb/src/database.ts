@@ -2,7 +2,7 @@ import { AsofError, corrupt, isAsofError } from '@asof/core'
 import type { LongCall, Progress } from '@asof/core'
 import { DuckDBInstance } from '@duckdb/node-api'
 import type { DuckDBConnection, DuckDBMaterializedResult } from '@duckdb/node-api'
-import { literal } from './sql-text.ts'
+import { filePaths, literal } from './sql-text.ts'
 
 /** How a DuckDB instance is opened. */
 export interface DatabaseOptions {
@@ -237,7 +237,7 @@ async function findDamaged(database: Database, paths: readonly string[]): Promis
   try {
     for (const path of paths) {
       try {
-        await connection.run(`SELECT bit_xor(hash(r)) FROM read_parquet(${literal(path)}) r`)
+        await connection.run(`SELECT bit_xor(hash(r)) FROM read_parquet(${filePaths([path])}) r`)
       } catch (error) {
         const line = error instanceof Error ? firstLine(error.message) : String(error)
         const text = 'a data file cannot be read: restore it or remove it'

@@ -8,7 +8,7 @@ import type { Database, DatabaseOptions } from './database.ts'
 import { copyParquet } from './parquet-copy.ts'
 import { statisticsOf } from './parquet-statistics.ts'
 import { tableSql } from './relation-sql.ts'
-import { identifier, literal } from './sql-text.ts'
+import { filePaths, identifier, literal } from './sql-text.ts'
 import { streamQuery } from './stream.ts'
 import { appendBatches, sqlType } from './vectors.ts'
 
@@ -52,7 +52,7 @@ export function duckdbParquetFiles(options: DatabaseOptions): ParquetFiles {
     readRecords: (localPath) =>
       connected((connection, database) =>
         readingFiles(database, [localPath], () =>
-          queryRows(connection, `SELECT * FROM read_parquet(${literal(localPath)})`),
+          queryRows(connection, `SELECT * FROM read_parquet(${filePaths([localPath])})`),
         ),
       ),
     writeRecords: (localPath, records, types) =>

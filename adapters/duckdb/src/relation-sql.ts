@@ -5,7 +5,7 @@ import type { DuckDBConnection, DuckDBType } from '@duckdb/node-api'
 import { checkedQuery, overInputs } from './checked-query.ts'
 import { queryRows, readingFiles, run } from './database.ts'
 import type { Database } from './database.ts'
-import { identifier, literal, literals } from './sql-text.ts'
+import { filePaths, identifier, literal } from './sql-text.ts'
 import { appendBatches, sqlType } from './vectors.ts'
 
 /** A column of a relation with the type that DuckDB gives it. */
@@ -114,7 +114,7 @@ async function filesSql(
   paths: readonly string[],
 ): Promise<RelationSql> {
   if (paths.length === 0) throw invalid('no_files', 'the source has no files')
-  const files = literals(paths)
+  const files = filePaths(paths)
   switch (format) {
     case 'parquet': {
       const sql = `SELECT * FROM read_parquet(${files}, union_by_name = true, hive_partitioning = false)`
@@ -230,7 +230,7 @@ export async function tableSql(
     const nothing = columns.map(({ name, type }) => `CAST(NULL AS ${sqlType(type)}) AS ${identifier(name)}`)
     return `SELECT ${nothing.join(', ')} WHERE false`
   }
-  const paths = literals(files.map(({ localPath }) => localPath))
+  const paths = filePaths(files.map(({ localPath }) => localPath))
   const scan = `read_parquet(${paths}, union_by_name = true, hive_partitioning = false)`
   const stored = await selectColumns(database.connection, `SELECT * FROM ${scan}`)
   const inFiles = new Set(stored.map(({ name }) => name.toLowerCase()))

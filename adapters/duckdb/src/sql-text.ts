@@ -21,6 +21,14 @@ export function literals(texts: readonly string[]): string {
   return `[${texts.map(literal).join(', ')}]`
 }
 
+/**
+ * Local files as a SQL list for a function that reads files. Such functions take each path for a pattern, so what means
+ * something in one is put into brackets, where it means itself: `a[1].csv` is not `a1.csv`.
+ */
+export function filePaths(paths: readonly string[]): string {
+  return literals(paths.map((path) => path.replaceAll(/[*?[]/g, '[$&]')))
+}
+
 /** Several identifiers, separated by commas. */
 export function identifiers(names: readonly string[]): string {
   return names.map(identifier).join(', ')
