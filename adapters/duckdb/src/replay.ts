@@ -56,7 +56,6 @@ async function compute(
   const { connection } = database
   const { runs, columns, signal } = request
   const call: LongCall = signal === undefined ? {} : { signal }
-  const _y = performance.now()
   await run(connection, `CREATE SCHEMA ${SCHEMA}`)
   const sources: ReplaySource[] = []
   for (const [at, source] of request.sources.entries()) {
@@ -78,11 +77,9 @@ async function compute(
   await run(connection, `CREATE VIEW ${SCHEMA}.checked AS ${await checkedRows(connection, shape)}`)
 
   const rowsPerBatch = Math.ceil(VALUES_PER_BATCH / (shape.columns.length + 2))
-  const _z = performance.now()
   let next = 0
   while (next < busy.length) {
     let held = 0
-    const _a = performance.now()
     const work = lanes.map(async (lane) => {
       while (next < busy.length && held < rowsPerBatch) {
         const numbers = busy.slice(next, next + RUNS_PER_STATEMENT)
@@ -104,12 +101,9 @@ async function compute(
     for (const outcome of await Promise.allSettled(work)) {
       if (outcome.status === 'rejected') throw outcome.reason
     }
-    const _b = performance.now()
     await ledger.settle(held, runs[busy[next] ?? runs.length]?.from)
     await run(connection, clear, call)
-    tq += _b - _a; ts += performance.now() - _b
   }
-  console.log({ before: _z - _y, tq, ts })
   const totals = await ledger.finish()
   for (const at of sources.keys()) await run(connection, `DROP TABLE ${SCHEMA}.source_${at}`)
   return outcome(database, request, sources, totals)
@@ -263,5 +257,3 @@ async function stage(
   })
   return { localPath }
 }
-
-let tq = 0, ts = 0
