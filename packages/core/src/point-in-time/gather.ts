@@ -5,20 +5,30 @@ import type { LabelOrder, LatestPicks } from './latest-kernel.ts'
 export type OpenColumn = Column & { readonly valid: Uint8Array }
 
 /**
- * Copies the picked rows' values of one feature into the rows of their labels. Labels without a row are left as they are.
+ * The row that answers each label, -1 for none. The sweep meets labels by key, so this is the one place where memory is
+ * written out of order: the columns are then filled from the first label to the last.
  *
- * @param source the feature in the history that the picks point into
+ * @param labels how many there are
+ */
+export function rowsByLabel(
+  order: LabelOrder,
+  { from, to, picked }: LatestPicks,
+  labels: number,
+): Int32Array {
+  const rowOf = new Int32Array(labels).fill(-1)
+  for (let i = from; i < to; i++) rowOf[order.rows[i]!] = picked[i - from]!
+  return rowOf
+}
+
+/**
+ * Copies one feature's values into their labels. Labels without a row are left as they are.
+ *
+ * @param source the feature in the history that the rows are of
+ * @param rowOf of {@link rowsByLabel}
  * @param into one value per label, of the same type
  * @returns how many values were copied: rows with a null are not among them
  */
-export function gatherColumn(
-  source: Column,
-  order: LabelOrder,
-  picks: LatestPicks,
-  into: OpenColumn,
-): number {
-  const { from, to, picked } = picks
-  const labels = order.rows
+export function gatherColumn(source: Column, rowOf: Int32Array, into: OpenColumn): number {
   const valid = source.valid
   const intoValid = into.valid
   const out = into.values
@@ -26,37 +36,37 @@ export function gatherColumn(
   let copied = 0
   // One loop per kind of array, so that each sees arrays of one kind alone.
   if (values instanceof Float64Array && out instanceof Float64Array) {
-    for (let i = from; i < to; i++) {
-      const row = picked[i - from]!
+    for (let label = 0; label < rowOf.length; label++) {
+      const row = rowOf[label]!
       if (row < 0 || (valid !== undefined && valid[row] === 0)) continue
-      out[labels[i]!] = values[row]!
-      intoValid[labels[i]!] = 1
+      out[label] = values[row]!
+      intoValid[label] = 1
       copied++
     }
   } else if (values instanceof Float32Array && out instanceof Float32Array) {
-    for (let i = from; i < to; i++) {
-      const row = picked[i - from]!
+    for (let label = 0; label < rowOf.length; label++) {
+      const row = rowOf[label]!
       if (row < 0 || (valid !== undefined && valid[row] === 0)) continue
-      out[labels[i]!] = values[row]!
-      intoValid[labels[i]!] = 1
+      out[label] = values[row]!
+      intoValid[label] = 1
       copied++
     }
   } else if (values instanceof BigInt64Array && out instanceof BigInt64Array) {
-    for (let i = from; i < to; i++) {
-      const row = picked[i - from]!
+    for (let label = 0; label < rowOf.length; label++) {
+      const row = rowOf[label]!
       if (row < 0 || (valid !== undefined && valid[row] === 0)) continue
-      out[labels[i]!] = values[row]!
-      intoValid[labels[i]!] = 1
+      out[label] = values[row]!
+      intoValid[label] = 1
       copied++
     }
   } else {
     const source = values as readonly unknown[]
     const target = out as unknown[]
-    for (let i = from; i < to; i++) {
-      const row = picked[i - from]!
+    for (let label = 0; label < rowOf.length; label++) {
+      const row = rowOf[label]!
       if (row < 0 || (valid !== undefined && valid[row] === 0)) continue
-      target[labels[i]!] = source[row]!
-      intoValid[labels[i]!] = 1
+      target[label] = source[row]!
+      intoValid[label] = 1
       copied++
     }
   }
@@ -68,15 +78,10 @@ export function gatherStatus(order: LabelOrder, picks: LatestPicks, into: Uint8A
   for (let i = picks.from; i < picks.to; i++) into[order.rows[i]!] = picks.status[i - picks.from]!
 }
 
-/** Copies the picked rows' event times, in microseconds, into the rows of their labels; the others are left as they are. */
-export function gatherEventTime(
-  order: LabelOrder,
-  picks: LatestPicks,
-  e: Float64Array,
-  into: Float64Array,
-): void {
-  for (let i = picks.from; i < picks.to; i++) {
-    const row = picks.picked[i - picks.from]!
-    if (row >= 0) into[order.rows[i]!] = e[row]!
+/** Copies the answering rows' event times, in microseconds, into their labels; the others are left as they are. */
+export function gatherEventTime(e: Float64Array, rowOf: Int32Array, into: Float64Array): void {
+  for (let label = 0; label < rowOf.length; label++) {
+    const row = rowOf[label]!
+    if (row >= 0) into[label] = e[row]!
   }
 }

@@ -4,7 +4,7 @@ import { allocateColumn } from '../model/column.ts'
 import type { FeatureType } from '../model/feature-type.ts'
 import { STATUS_CODE } from '../model/status.ts'
 import type { OpenColumn } from '../point-in-time/gather.ts'
-import { gatherColumn, gatherEventTime, gatherStatus } from '../point-in-time/gather.ts'
+import { gatherColumn, gatherEventTime, gatherStatus, rowsByLabel } from '../point-in-time/gather.ts'
 import type { LabelOrder } from '../point-in-time/latest-kernel.ts'
 import { orderLabels, pickLatest } from '../point-in-time/latest-kernel.ts'
 import type { HistoryBatch, HistoryRequest, KeySet, LabelSession } from '../ports/compute-engine.ts'
@@ -108,9 +108,10 @@ function addAnswers(
   into.eventLead = Math.max(into.eventLead, picks.eventLead)
   into.createdLead = Math.max(into.createdLead, picks.createdLead)
   gatherStatus(order, picks, into.status)
-  if (into.eventTime !== undefined) gatherEventTime(order, picks, history.e, into.eventTime)
+  const rowOf = rowsByLabel(order, picks, into.status.length)
+  if (into.eventTime !== undefined) gatherEventTime(history.e, rowOf, into.eventTime)
   for (const [index, open] of into.columns.entries()) {
-    open.copied += gatherColumn(history.features[index]!, order, picks, open.column)
+    open.copied += gatherColumn(history.features[index]!, rowOf, open.column)
   }
 }
 
