@@ -116,7 +116,13 @@ export async function lookUp(
       if (place < 0) found[slot] = NULL_KEY
       else if (row === FAILED_READ) found[slot] = FAILED
       else if (row === undefined) found[slot] = MISSING
-      else found[slot] = await answer(parts, plan.slots[slot]!, row, reads.requests[place]!, at)
+      else {
+        const of = plan.slots[slot]!
+        // Only what came after the decision has to be waited for.
+        found[slot] = isAfter(row, of, at)
+          ? await earlierRow(parts, of, reads.requests[place]!, at)
+          : foundRow(of, row, at)
+      }
     }
     vectors.push(assemble(plan, found, inputs[entity]!, at, 'online', complete))
   }
@@ -250,25 +256,18 @@ function inputOf(
   return value === undefined ? undefined : presentValue(input.type, value)
 }
 
-async function answer(
-  parts: LookUpParts,
-  slot: SlotPlan,
-  main: Uint8Array,
-  read: OnlineRead,
-  at: Instant,
-): Promise<Found> {
-  const { rule, recentTable } = slot.plan
-  let row = main
-  if (visibleFrom(decodeStamp(main), rule) > at) {
-    // What is stored came after the decision: one of the rows that it replaced answers, or none.
-    let earlier: Uint8Array | undefined
-    for await (const candidate of parts.online.scan(recentTable, recentRange(read.key))) {
-      if (visibleFrom(decodeStamp(candidate.stamp), rule) <= at) earlier = candidate.payload
-    }
-    if (earlier === undefined) return MISSING
-    row = earlier
+/** What is stored came after the decision: one of the rows that it replaced answers, or none. */
+async function earlierRow(parts: LookUpParts, slot: SlotPlan, read: OnlineRead, at: Instant): Promise<Found> {
+  let earlier: Uint8Array | undefined
+  for await (const { payload } of parts.online.scan(slot.plan.recentTable, recentRange(read.key))) {
+    if (!isAfter(payload, slot, at)) earlier = payload
   }
-  return foundRow(slot, row, at)
+  return earlier === undefined ? MISSING : foundRow(slot, earlier, at)
+}
+
+/** Whether a stored row becomes visible only after `at`. */
+function isAfter(row: Uint8Array, { plan }: SlotPlan, at: Instant): boolean {
+  return visibleFrom(decodeStamp(row), plan.rule) > at
 }
 
 /** What a stored row, visible at `at`, answers there. */
