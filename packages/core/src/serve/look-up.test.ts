@@ -244,3 +244,34 @@ test('a store that fails costs the values, not the request; one that hangs costs
     retryable: true,
   })
 })
+
+test('a damaged row costs its own values, wherever the damage is', async () => {
+  let damage = (row: Uint8Array): Uint8Array => row
+  const { store, clock, push } = await openStore((online) => ({
+    ...online,
+    read: async (requests) =>
+      (await online.read(requests)).map((row, index) =>
+        row === undefined || !requests[index]!.table.includes('stats') ? row : damage(row.slice()),
+      ),
+  }))
+  await push('ann', 1, 1)
+  const name = { user: 'ann', event_timestamp: clock.now, name: 'Ann' }
+  await store.push(names, [name], undefined, { wait: 'applied' })
+  clock.now += MICROS.second
+  const damages: [string, (row: Uint8Array) => Uint8Array][] = [
+    ['no byte of it', (row) => row.subarray(0, 0)],
+    ['half a stamp', (row) => row.subarray(0, 12)],
+    ['an event time beyond all', (row) => row.fill(0xff, 0, 8)],
+    ['a created time beyond all', (row) => row.fill(0, 8, 16)],
+    ['a schema that never was', (row) => row.fill(0xff, 24, 28)],
+    ['a byte too few', (row) => row.subarray(0, -1)],
+  ]
+  for (const [what, how] of damages) {
+    damage = how
+    for (const options of [{}, { at: clock.now as Instant }]) {
+      const vector = await store.get(model, { user: 'ann' }, options)
+      assert.deepEqual([vector.$statuses['score'], vector.score], ['error', null], what)
+      assert.deepEqual([vector.$statuses['visits'], vector.name], ['error', 'Ann'], what)
+    }
+  }
+})

@@ -1,7 +1,7 @@
 import { AsofError, invalid } from '../errors/asof-error.ts'
 import { formatInstant, type Instant } from '../clock/instant.ts'
 import { rowView, type FieldReader } from '../codec/row-layout.ts'
-import { decodeStamp } from '../codec/stamp.ts'
+import { decodeStampPart } from '../codec/stamp.ts'
 import { recentRange } from '../ingest/online-sink.ts'
 import { LIMITS } from '../limits/limits.ts'
 import type { OnDemandInputShape } from '../apply/service-shape.ts'
@@ -91,11 +91,7 @@ export async function lookUp(
   options: LookUpOptions,
 ): Promise<FeatureVector[]> {
   checkExpected(plan, options.expect)
-  if (questions.length > LIMITS.entitiesPerRequestMax) {
-    throw invalid('too_many_entities', 'ask for fewer entities at once', {
-      entitiesPerRequestMax: LIMITS.entitiesPerRequestMax,
-    })
-  }
+  checkEntities(questions)
   const keys = questions.map(({ keys }, index) => checkKey(plan.shape.keys, keys, `keys[${index}]`))
   const inputs = questions.map(({ request }) => checkRequest(plan, request ?? options.request ?? {}))
   if (questions.length === 0) return []
@@ -119,14 +115,23 @@ export async function lookUp(
       else {
         const of = plan.slots[slot]!
         // Only what came after the decision has to be waited for.
-        found[slot] = isAfter(row, of, at)
-          ? await earlierRow(parts, of, reads.requests[place]!, at)
-          : foundRow(of, row, at)
+        found[slot] =
+          visibleFromOf(row, of) > at
+            ? await earlierRow(parts, of, reads.requests[place]!, at)
+            : foundRow(of, row, at)
       }
     }
     vectors.push(assemble(plan, found, inputs[entity]!, at, 'online', complete))
   }
   return vectors
+}
+
+/** Refuses a request for more entities than one may ask for. */
+export function checkEntities(questions: readonly Question[]): void {
+  if (questions.length <= LIMITS.entitiesPerRequestMax) return
+  throw invalid('too_many_entities', 'ask for fewer entities at once', {
+    entitiesPerRequestMax: LIMITS.entitiesPerRequestMax,
+  })
 }
 
 /** Refuses a vector that the model was not trained on. */
@@ -260,20 +265,33 @@ function inputOf(
 async function earlierRow(parts: LookUpParts, slot: SlotPlan, read: OnlineRead, at: Instant): Promise<Found> {
   let earlier: Uint8Array | undefined
   for await (const { payload } of parts.online.scan(slot.plan.recentTable, recentRange(read.key))) {
-    if (!isAfter(payload, slot, at)) earlier = payload
+    if (!(visibleFromOf(payload, slot) > at)) earlier = payload
   }
   return earlier === undefined ? MISSING : foundRow(slot, earlier, at)
 }
 
-/** Whether a stored row becomes visible only after `at`. */
-function isAfter(row: Uint8Array, { plan }: SlotPlan, at: Instant): boolean {
-  return visibleFrom(decodeStamp(row), plan.rule) > at
+/** From when a stored row is visible; NaN, which is after nothing, where its stamp cannot be read. */
+function visibleFromOf(row: Uint8Array, { plan }: SlotPlan): number {
+  try {
+    return visibleFrom({ e: eventTimeOf(row), c: createdTimeOf(row) }, plan.rule)
+  } catch {
+    return Number.NaN
+  }
+}
+
+function eventTimeOf(row: Uint8Array): Instant {
+  return decodeStampPart(row, 0) as Instant
+}
+
+function createdTimeOf(row: Uint8Array): Instant {
+  return decodeStampPart(row, 8) as Instant
 }
 
 /** What a stored row, visible at `at`, answers there. */
 export function foundRow({ plan }: SlotPlan, bytes: Uint8Array, at: Instant): Found {
   try {
-    const { e, c } = decodeStamp(bytes)
+    const e = eventTimeOf(bytes)
+    const c = createdTimeOf(bytes)
     const readers = plan.reader.readersOf(bytes)
     const said = answerOf(e, readers === undefined, at, plan.rule.ttl)
     if (said !== 'row' || readers === undefined) {
@@ -352,7 +370,7 @@ function raiseNow(
   for (let index = 0; index < places.length; index++) {
     const row = stored[places[index]!]
     if (row === undefined || row === FAILED_READ) continue
-    const visible = visibleFrom(decodeStamp(row), plan.slots[index % plan.slots.length]!.plan.rule)
+    const visible = visibleFromOf(row, plan.slots[index % plan.slots.length]!)
     if (visible > latest) latest = visible
   }
   if (latest === now) return now
