@@ -1,4 +1,4 @@
-import { AsofError } from '../errors/asof-error.ts'
+import { AsofError, invalid } from '../errors/asof-error.ts'
 import { givenInstant, type Instant } from '../clock/instant.ts'
 import { applyDefinitions, type ApplyOptions, type ApplyResult } from '../apply/apply.ts'
 import { planApply, type ApplyPlan } from '../apply/plan.ts'
@@ -168,7 +168,7 @@ export class FeatureStore implements AsyncDisposable {
   ): Promise<PushResult & { readonly superseded?: number }> {
     this.#open()
     const plan = await this.#catalog.group(group)
-    const push = name ?? { producer: this.#parts.owner, sequence: this.#pushes++ }
+    const push = name ?? ((): PushName => ({ producer: this.#parts.owner, sequence: this.#pushes++ }))
     const pushed = await pushRows({ log: this.#parts.log, quarantine: this.#quarantine }, plan, rows, push, {
       hold: await this.#holds(plan),
       json: options.json === true,
@@ -195,6 +195,7 @@ export class FeatureStore implements AsyncDisposable {
   ): Promise<MaterializeResult> {
     this.#open()
     checkInstants(range.from, range.to)
+    if (range.from >= range.to) throw invalid('invalid_range', 'a range ends after it begins')
     return await restate(await this.#materializeParts(), await this.#catalog.group(group), range, options)
   }
 
@@ -224,6 +225,12 @@ export class FeatureStore implements AsyncDisposable {
   ): Promise<TypedVector<S>[]> {
     this.#open()
     checkInstants(options.at, options.asOf)
+    if (options.at !== undefined && options.asOf !== undefined) {
+      throw invalid('at_and_as_of', 'at is about the recent past and asOf about any: give one of them')
+    }
+    if (options.deadline !== undefined && !(options.deadline >= 0)) {
+      throw invalid('invalid_deadline', 'a deadline is a number of milliseconds')
+    }
     const plan = await this.#catalog.service(service)
     const asked = questions as unknown as readonly Question[]
     if (options.asOf !== undefined) {

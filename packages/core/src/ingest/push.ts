@@ -26,7 +26,10 @@ export type PushRow = Readonly<Record<string, unknown>>
 /** Names a push, so that a repeat is answered as a duplicate. Made by the client. */
 export interface PushName {
   readonly producer: string
-  /** Whole, rising per producer. */
+  /**
+   * Whole, rising per producer. A producer sends one push after the answer to the one before: of two on their way at once the
+   * one that is overtaken would be answered as a duplicate.
+   */
   readonly sequence: number
 }
 
@@ -59,31 +62,24 @@ interface CheckedRow {
  * Appends whole rows of one group version to the log: all of them, or none. A push whose rows are all quarantined appends
  * nothing and leaves its name free, so that its rows may be pushed under it when their time has come.
  *
+ * @param name or what makes one: it is called right before the append, so that names rise in the order of the log
  * @throws {AsofError} `invalid` with the path of the row and column; nothing was appended
  */
 export async function pushRows(
   parts: { readonly log: EventLog; readonly quarantine: Quarantine },
   plan: GroupPlan,
   rows: readonly PushRow[],
-  name: PushName,
+  name: PushName | (() => PushName),
   options: { readonly hold: boolean; readonly json?: boolean },
 ): Promise<AppendedPush> {
+  if (!Array.isArray(rows)) throw invalid('invalid_push', 'a push is an array of rows')
   if (rows.length === 0) throw invalid('empty_push', 'a push needs a row')
   if (rows.length > LIMITS.rowsPerPushMax) {
     throw invalid('push_too_large', 'too many rows in one push; split it', {
       rowsPerPushMax: LIMITS.rowsPerPushMax,
     })
   }
-  if (name.producer.startsWith('asof:')) {
-    throw invalid('invalid_producer', 'producers that begin with asof: are its own', {
-      producer: name.producer,
-    })
-  }
-  if (!Number.isSafeInteger(name.sequence)) {
-    throw invalid('invalid_sequence', 'a sequence is a whole number that rises with each push', {
-      sequence: name.sequence,
-    })
-  }
+  if (typeof name === 'object') checkPushName(name)
   const checked = rows.map((row, index) => checkRow(plan, row, `rows[${index}]`, options.json === true))
   const latest = parts.log.now() + LIMITS.futureMaxMicros
   const [ahead, accepted] = [checked.filter((row) => row.e > latest && !options.hold), [] as CheckedRow[]]
@@ -119,7 +115,9 @@ export async function pushRows(
       rows: [],
     }
   }
-  const [appended] = await parts.log.append([{ ...name, span: accepted.length, body }])
+  // A name made here is made at once with the append, as another push may have overtaken this one since it began.
+  const named = typeof name === 'function' ? name() : name
+  const [appended] = await parts.log.append([{ ...named, span: accepted.length, body }])
   const { duplicate, position, at } = appended!
   return {
     duplicate,
@@ -146,8 +144,20 @@ export async function countSuperseded(
   }).length
 }
 
+function checkPushName({ producer, sequence }: PushName): void {
+  if (producer.startsWith('asof:')) {
+    throw invalid('invalid_producer', 'producers that begin with asof: are its own', { producer })
+  }
+  if (!Number.isSafeInteger(sequence)) {
+    throw invalid('invalid_sequence', 'a sequence is a whole number that rises with each push', { sequence })
+  }
+}
+
 function checkRow(plan: GroupPlan, row: PushRow, path: string, json: boolean): CheckedRow {
   const { definition, entity } = plan.group
+  if (typeof row !== 'object' || row === null || Array.isArray(row)) {
+    throw invalid('invalid_row', 'a row is an object of its columns', { path })
+  }
   const known = new Set<string>([
     ...entity.keys.map((key) => key.name),
     ...definition.features.map((feature) => feature.name),

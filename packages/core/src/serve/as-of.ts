@@ -21,6 +21,7 @@ import type { Timing } from '../ports/timing.ts'
 import type { FeatureVector } from './feature-vector.ts'
 import {
   assemble,
+  checkEntities,
   checkExpected,
   checkRequest,
   foundRow,
@@ -65,6 +66,7 @@ export async function lookUpAsOf(
   options: { readonly request?: Readonly<Record<string, unknown>>; readonly expect?: string },
 ): Promise<FeatureVector[]> {
   checkExpected(plan, options.expect)
+  checkEntities(questions)
   const keys = questions.map(({ keys }, index) => checkKey(plan.shape.keys, keys, `keys[${index}]`))
   const inputs = questions.map(({ request }) => checkRequest(plan, request ?? options.request ?? {}))
   if (questions.length === 0) return []
