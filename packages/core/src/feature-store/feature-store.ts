@@ -97,6 +97,7 @@ export class FeatureStore implements AsyncDisposable {
   readonly #sinks: Sinks
   readonly #quarantine: Quarantine
   readonly #catalog: Catalog
+  readonly #lookUpParts: LookUpParts
   readonly #complete = new Map<GroupPlan, { readonly through: Instant; readonly at: Instant }>()
   #pushes = 0
   #closed = false
@@ -121,6 +122,10 @@ export class FeatureStore implements AsyncDisposable {
       },
       this.#settings.sinks,
     )
+    this.#lookUpParts = {
+      ...this.#parts,
+      completeThrough: async (slot) => await this.#completeThrough(slot),
+    }
   }
 
   /** The definitions as they are now, at most a second old. */
@@ -348,10 +353,6 @@ export class FeatureStore implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
-  }
-
-  get #lookUpParts(): LookUpParts {
-    return { ...this.#parts, completeThrough: async (slot) => await this.#completeThrough(slot) }
   }
 
   get #asOfParts(): AsOfParts {

@@ -97,7 +97,9 @@ export async function lookUp(
   if (questions.length === 0) return []
   let at = options.at === undefined ? parts.log.now() : await decisionTime(parts, options.at)
   const reads = readsOf(plan, keys)
-  const stored = await withDeadline(parts, options.deadline, () => readAll(parts, reads.requests))
+  const reading = readAll(parts, reads.requests)
+  const { deadline } = options
+  const stored = deadline === undefined ? await reading : await withDeadline(parts, deadline, reading)
   if (options.at === undefined) at = raiseNow(parts, plan, reads.places, stored, at)
   const complete = plan.slots.some((slot) => slot.freshness !== undefined)
     ? await Promise.all(plan.slots.map((slot) => parts.completeThrough(slot)))
@@ -397,18 +399,13 @@ async function decisionTime(parts: LookUpParts, at: Instant): Promise<Instant> {
   return at
 }
 
-async function withDeadline<T>(
-  parts: LookUpParts,
-  deadline: number | undefined,
-  work: () => Promise<T>,
-): Promise<T> {
-  if (deadline === undefined) return await work()
+async function withDeadline<T>(parts: LookUpParts, deadline: number, work: Promise<T>): Promise<T> {
   const over = new AbortController()
   const late = parts.timing.sleep(deadline, over.signal).then((): never => {
     throw new AsofError('unavailable', 'deadline_exceeded', 'the stores did not answer in time', { deadline })
   })
   try {
-    return await Promise.race([work(), late])
+    return await Promise.race([work, late])
   } finally {
     late.catch(() => undefined)
     over.abort()
