@@ -42,7 +42,7 @@ for (const file of files) {
     find(file, 'a name that says nothing about what is inside')
   if (!/\.(ts|mjs)$/.test(file)) continue
   const text = readFileSync(file, 'utf8')
-  const lines = text.split('\n').length
+  const lines = text.trimEnd().split('\n').length
   if (lines > LINES_MAX) find(file, `${lines} lines; split it by idea at ${LINES_MAX}`)
   if (/\b(TODO|FIXME|XXX)\b/.test(text) && basename(file) !== 'tidy.ts') find(file, 'unfinished business')
   checkImports(file, text)
