@@ -33,20 +33,44 @@ test('a set appears whole, with all its files, and nothing else is left', async 
   })
 })
 
-test('what is there is refused, or replaced when told so', async () => {
+test('what is there is refused, or replaced when told so and it is a set', async () => {
   await inFolder(async (folder) => {
     const files = diskTrainingFiles()
     const set = join(folder, 'set')
     await mkdir(set)
     await files.discard(await files.begin(set))
-    await writeFile(join(set, 'old.txt'), 'old')
+    await writeFile(join(set, 'own.txt'), 'precious')
     await assert.rejects(files.begin(set), { code: 'output_exists', kind: 'conflict' })
+    await assert.rejects(files.begin(set, { overwrite: true }), {
+      code: 'output_not_a_set',
+      kind: 'conflict',
+    })
+    await writeFile(join(set, 'manifest.json'), 'old')
     const building = await files.begin(set, { overwrite: true })
     await files.writeText(join(building, 'new.txt'), 'new')
-    assert.equal(await readFile(join(set, 'old.txt'), 'utf8'), 'old')
+    assert.equal(await readFile(join(set, 'manifest.json'), 'utf8'), 'old')
     await files.finish(building, set)
     assert.deepEqual(await readdir(set), ['new.txt'])
     assert.deepEqual(await readdir(folder), ['set'])
+  })
+})
+
+test('a file, or a relative place, is refused; of two builds for one place the second is', async () => {
+  await inFolder(async (folder) => {
+    const files = diskTrainingFiles()
+    const file = join(folder, 'file')
+    await writeFile(file, 'precious')
+    await assert.rejects(files.begin(file), { code: 'output_exists' })
+    await assert.rejects(files.begin(file, { overwrite: true }), { code: 'output_not_a_set' })
+    await assert.rejects(files.begin(join(file, 'set')), { code: 'disk_failed' })
+    for (const place of ['set', '', './set'])
+      await assert.rejects(files.begin(place), { code: 'invalid_path' })
+    const set = join(folder, 'set')
+    const [first, second] = [await files.begin(set), await files.begin(set)]
+    await files.writeText(join(first, 'first.txt'), '1')
+    await files.finish(first, set)
+    await assert.rejects(files.finish(second, set), { code: 'output_exists' })
+    assert.deepEqual(await readdir(set), ['first.txt'])
   })
 })
 

@@ -1,28 +1,30 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { access, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
-import { AsofError } from '@asof/core'
+import { basename, dirname, isAbsolute, join } from 'node:path'
+import { AsofError, conflict, invalid, MANIFEST_FILE } from '@asof/core'
 import type { TrainingFiles } from '@asof/core'
 
 /**
  * Training sets as folders of a local disk. What is being built lies beside its place, under a name that begins with a
- * dot; a process that dies leaves no more than that.
+ * dot; a process that dies leaves no more than that. Only a training set is ever replaced, never a folder of something else.
  */
 export function diskTrainingFiles(): TrainingFiles {
+  /** Those of the folders being built that may replace what is at their place. */
+  const replacing = new Set<string>()
   return {
     async begin(folder, { overwrite = false } = {}) {
-      if (!overwrite && !(await isFree(folder))) {
-        throw new AsofError(
-          'conflict',
-          'output_exists',
-          'something is there already: remove it, or overwrite it',
-          { folder },
-        )
+      if (!isAbsolute(folder)) {
+        throw invalid('invalid_path', 'a training set needs the absolute path of its folder', { folder })
       }
-      await mkdir(dirname(folder), { recursive: true })
+      await checkPlace(folder, overwrite)
       const building = join(dirname(folder), `.${basename(folder)}.${randomUUID()}.building`)
-      await mkdir(building)
+      await mkdir(building, { recursive: true }).catch((cause: unknown) => {
+        const text = 'the folder cannot be made; look at its path, the space and the rights'
+        const reason = (cause as NodeJS.ErrnoException).code
+        throw new AsofError('unavailable', 'disk_failed', text, { folder, reason }, { cause })
+      })
+      if (overwrite) replacing.add(building)
       return building
     },
 
@@ -31,6 +33,8 @@ export function diskTrainingFiles(): TrainingFiles {
         await sync(join(entry.parentPath, entry.name))
       }
       await sync(building)
+      // Someone else may have put something there since the beginning.
+      await checkPlace(folder, replacing.delete(building))
       // A folder that is not empty cannot be renamed over: what is there steps aside first.
       const aside = `${building}.old`
       const replaces = await exists(folder)
@@ -73,8 +77,23 @@ export function diskTrainingFiles(): TrainingFiles {
 /** Bytes read at once for a hash. */
 const READ_BYTES = 1024 * 1024
 
-async function isFree(folder: string): Promise<boolean> {
-  return ((await unlessMissing(async () => await readdir(folder))) ?? []).length === 0
+/** Refuses a place where something is that must not be replaced. */
+async function checkPlace(folder: string, overwrite: boolean): Promise<void> {
+  const there = await entriesOf(folder)
+  if (there !== undefined && (there.length === 0 || (overwrite && there.includes(MANIFEST_FILE)))) return
+  if (there === undefined && !(await exists(folder))) return
+  if (!overwrite) {
+    const text = 'something is there already: remove it, or overwrite it'
+    throw conflict('output_exists', text, { folder })
+  }
+  const text =
+    'what is there is no training set, so it is not overwritten: choose another folder, or remove it'
+  throw conflict('output_not_a_set', text, { folder })
+}
+
+/** Names of a folder's entries; undefined where there is no folder. */
+async function entriesOf(folder: string): Promise<string[] | undefined> {
+  return await unlessMissing(async () => await readdir(folder))
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -85,9 +104,13 @@ async function unlessMissing<T>(work: () => Promise<T>): Promise<T | undefined> 
   try {
     return await work()
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (isMiss(error)) return undefined
     throw error
   }
+}
+
+function isMiss(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes(String((error as NodeJS.ErrnoException).code))
 }
 
 async function sync(path: string): Promise<void> {

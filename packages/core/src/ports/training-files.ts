@@ -2,8 +2,10 @@
  * The folders of training sets: a set appears whole or not at all.
  *
  * - **begin** makes an empty folder beside `folder`, on the same disk, in which the set is built. It refuses with
- *   `output_exists` when something other than an empty folder stands at `folder`, unless `overwrite` is set.
- * - **finish** makes what was built durable and puts it at `folder` in one step, in place of what was there.
+ *   `output_exists` when something other than an empty folder stands at `folder`. With `overwrite` a training set may be there,
+ *   which is replaced; anything else is refused with `output_not_a_set`.
+ * - **finish** makes what was built durable and puts it at `folder` in one step, in place of what was there; it refuses as
+ *   `begin` does when that has changed.
  * - **discard** removes what was built; what is not there changes nothing.
  *
  * Paths are absolute and local; `finish` is only called with what `begin` answered.
