@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { internal } from '@asof/core'
 import type { Column, ColumnBatch, TrainingOutput, WrittenOutput } from '@asof/core'
 import { DuckDBTableFunction } from '@duckdb/node-api'
+import type { DuckDBConnection } from '@duckdb/node-api'
 import { run } from './database.ts'
 import type { OpenLabels } from './label-session.ts'
 import { identifier, literal } from './sql-text.ts'
@@ -21,55 +22,107 @@ const PARQUET = `FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 0, RO
 const CSV = `FORMAT csv, HEADER true, DELIMITER ',', QUOTE '"', ESCAPE '"', NULLSTR ''`
 
 /**
- * Writes label columns and result columns side by side, one file for each chunk. DuckDB pulls the results out of the chunk's
- * arrays, vector by vector, as it writes: they are in memory once.
+ * Writes label columns and result columns side by side, in files that hold the labels in order. DuckDB pulls the results
+ * out of the chunk's arrays, vector by vector, as it writes: they are in memory once. A file is written by one thread, so
+ * a chunk of many rows becomes two files at once; how many there are never depends on the machine.
  */
 export async function writeOutput(open: OpenLabels, request: TrainingOutput): Promise<WrittenOutput> {
-  const { database, call } = open
+  const files: WrittenFile[] = []
+  const second = await open.database.connect()
+  try {
+    const writers = [open.database.connection, second].map((connection, index) =>
+      fileWriter(open, request, connection, `results_${index}`),
+    )
+    let from = 0
+    const writeChunk = async (columns: readonly Column[], rows: number): Promise<void> => {
+      const parts = partsOf(rows).map((part, index) =>
+        writers[index]!({ ...part, columns, firstLabel: from, file: files.length + index }),
+      )
+      // Nothing may still be writing when the failure of one is told.
+      await Promise.allSettled(parts)
+      files.push(...(await Promise.all(parts)))
+      from += rows
+    }
+    for await (const chunk of request.chunks) {
+      request.signal?.throwIfAborted()
+      await writeChunk(chunkColumns(chunk, request), chunk.rows)
+    }
+    if (from !== open.rows)
+      throw internal('results do not cover the labels', { labels: open.rows, results: from })
+    // A set without labels still has its columns.
+    if (files.length === 0) await writeChunk([], 0)
+    return { files }
+  } finally {
+    second.closeSync()
+  }
+}
+
+/** Rows `[from, to)` of a chunk. */
+interface Part {
+  readonly from: number
+  readonly to: number
+}
+
+/** Halves of a chunk, or the whole of one that fits in a row group. */
+function partsOf(rows: number): Part[] {
+  if (rows <= ROW_GROUP_ROWS) return [{ from: 0, to: rows }]
+  const middle = Math.ceil(rows / 2)
+  return [
+    { from: 0, to: middle },
+    { from: middle, to: rows },
+  ]
+}
+
+/** What becomes one file. */
+interface PartToWrite extends Part {
+  readonly columns: readonly Column[]
+  /** Label of the chunk's first row. */
+  readonly firstLabel: number
+  /** Number of the file. */
+  readonly file: number
+}
+
+type WrittenFile = WrittenOutput['files'][number]
+
+/** Writes files on a connection, one after the other; the results come by a table function of that name. */
+function fileWriter(
+  open: OpenLabels,
+  request: TrainingOutput,
+  connection: DuckDBConnection,
+  results: string,
+): (part: PartToWrite) => Promise<WrittenFile> {
   const { format, folder, columns } = request
-  const feed: Feed = { columns: [], rows: 0, next: 0 }
-  database.connection.registerTableFunction(resultsFunction(request, feed))
+  const feed: Feed = { columns: [], from: 0, to: 0, next: 0 }
+  connection.registerTableFunction(resultsFunction(results, request, feed))
   const labels = open.columns.map(({ name, physical }) => {
     const column = `l.${identifier(name)}`
     return format === 'csv' && physical === 'VARCHAR' ? `${escaped(column)} AS ${identifier(name)}` : column
   })
   const selected = [...labels, ...columns.map(({ name }) => `r.${identifier(name)}`)].join(', ')
   const row = identifier(open.rowColumn)
-  const files: { localPath: string; rows: number; bytes: number }[] = []
-  let from = 0
-  const writeChunk = async (rows: number): Promise<void> => {
-    const localPath = join(folder, `part-${String(files.length).padStart(5, '0')}.${format}`)
-    const range = `SELECT * FROM labels WHERE ${row} >= ${from} AND ${row} < ${from + rows}`
+  const call = { ...open.call, ...(request.signal && { signal: request.signal }) }
+  return async ({ from, to, firstLabel, file, ...part }) => {
+    Object.assign(feed, { columns: part.columns, from, to, next: from })
+    const localPath = join(folder, `part-${String(file).padStart(5, '0')}.${format}`)
+    const range = `SELECT * FROM labels WHERE ${row} >= ${firstLabel + from} AND ${row} < ${firstLabel + to}`
     const copied = await run(
-      database.connection,
-      `COPY (SELECT ${selected} FROM (${range}) l POSITIONAL JOIN results() r)
+      connection,
+      `COPY (SELECT ${selected} FROM (${range}) l POSITIONAL JOIN ${results}() r)
        TO ${literal(localPath)} (${format === 'csv' ? CSV : PARQUET})`,
-      { ...call, ...(request.signal && { signal: request.signal }) },
+      call,
     )
+    const rows = to - from
     const written = Number((await copied.getRowsJS())[0]?.[0])
-    if (written !== rows || feed.next !== rows) {
-      throw internal('labels and results did not meet row by row', { rows, written, fed: feed.next })
+    if (written !== rows || feed.next !== to) {
+      throw internal('labels and results did not meet row by row', { rows, written, fed: feed.next - from })
     }
-    files.push({ localPath, rows, bytes: (await stat(localPath)).size })
-    from += rows
+    return { localPath, rows, bytes: (await stat(localPath)).size }
   }
-  for await (const chunk of request.chunks) {
-    request.signal?.throwIfAborted()
-    feed.columns = chunkColumns(chunk, request)
-    feed.rows = chunk.rows
-    await writeChunk(chunk.rows)
-  }
-  if (from !== open.rows)
-    throw internal('results do not cover the labels', { labels: open.rows, results: from })
-  // A set without labels still has its columns.
-  if (files.length === 0) await writeChunk(0)
-  return { files }
 }
 
-/** The chunk that is being written, and how far DuckDB has taken it. */
-interface Feed {
-  columns: readonly Column[]
-  rows: number
+/** The rows that are being written, and how far DuckDB has taken them. */
+interface Feed extends Part {
+  readonly columns: readonly Column[]
   next: number
 }
 
@@ -81,19 +134,19 @@ function chunkColumns(chunk: ColumnBatch, { columns }: TrainingOutput): Column[]
   })
 }
 
-function resultsFunction({ columns }: TrainingOutput, feed: Feed): DuckDBTableFunction {
+function resultsFunction(name: string, { columns }: TrainingOutput, feed: Feed): DuckDBTableFunction {
   return DuckDBTableFunction.create({
-    name: 'results',
+    name,
     bindFunction(info) {
-      for (const { name, type } of columns) info.addResultColumn(name, duckdbType(type))
-      info.setCardinality(feed.rows, true)
+      for (const column of columns) info.addResultColumn(column.name, duckdbType(column.type))
+      info.setCardinality(feed.to - feed.from, true)
     },
     initFunction(info) {
       info.setMaxThreads(1)
-      feed.next = 0
+      feed.next = feed.from
     },
     mainFunction(_info, chunk) {
-      const count = Math.min(VECTOR_ROWS, feed.rows - feed.next)
+      const count = Math.min(VECTOR_ROWS, feed.to - feed.next)
       chunk.rowCount = count
       if (count === 0) return
       for (const [at, column] of feed.columns.entries())

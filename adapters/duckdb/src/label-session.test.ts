@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { columnOf, columnValue, parseInstant } from '@asof/core'
 import type { ColumnBatch, FeatureType, LabelSession, LabelsRequest, Relation, Value } from '@asof/core'
@@ -194,5 +194,47 @@ test('label and result columns meet row by row, over many vectors and files', as
       assert.equal(columnValue(double, row), row % 7 === 0 ? null : row * 2)
     }
     await assert.rejects(labels.write({ ...output, chunks: chunks(count - 1) }), { code: 'internal' })
+  })
+})
+
+test('a chunk of many rows is halved into two files, whose bytes are the same each time', async () => {
+  await inFolder(async (folder) => {
+    const count = 122_881
+    const numbers = Array.from({ length: count + 1 }, (_, index) => BigInt(index))
+    const write = async (name: string): Promise<readonly { localPath: string; rows: number }[]> => {
+      await using labels = await open(folder, {
+        labels: rows({ at: [INT64, numbers] }),
+        at: US,
+        writesTo: folder,
+      })
+      await mkdir(join(folder, name))
+      const chunks = async function* (): AsyncGenerator<ColumnBatch> {
+        yield { rows: count, columns: { same: columnOf(INT64, numbers.slice(0, count)) } }
+        yield { rows: 1, columns: { same: columnOf(INT64, numbers.slice(count)) } }
+      }
+      const columns = [{ name: 'same', type: INT64 }]
+      const output = { format: 'parquet', folder: join(folder, name), columns, chunks: chunks() } as const
+      return (await labels.write(output)).files
+    }
+    const [files, again] = [await write('once'), await write('twice')]
+    assert.deepEqual(
+      files.map((file) => [basename(file.localPath), file.rows]),
+      [
+        ['part-00000.parquet', 61_441],
+        ['part-00001.parquet', 61_440],
+        ['part-00002.parquet', 1],
+      ],
+    )
+    for (const [index, { localPath }] of files.entries()) {
+      assert.ok((await readFile(localPath)).equals(await readFile(again[index]!.localPath)))
+    }
+    const paths = files.map(({ localPath }) => localPath)
+    await using written = await open(folder, { labels: { kind: 'files', format: 'parquet', paths }, at: US })
+    const same = await written.column('same', INT64)
+    assert.equal(written.rows, count + 1)
+    for (let row = 0; row <= count; row++) {
+      if (written.at[row] === row && columnValue(same, row) === numbers[row]) continue
+      assert.fail(`row ${row} has another place or value`)
+    }
   })
 })
