@@ -45,6 +45,7 @@ export function diskTrainingFiles(): TrainingFiles {
     },
 
     async discard(building) {
+      replacing.delete(building)
       await rm(building, { recursive: true, force: true })
     },
 
