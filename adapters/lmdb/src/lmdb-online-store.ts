@@ -71,6 +71,9 @@ class LmdbOnlineStore implements OnlineStore {
   }
 
   async provision(table: string): Promise<void> {
+    this.#environment.fresh()
+    // Mostly it is there, and looking waits for no writer.
+    if (this.#catalogue.get(table) !== undefined) return
     await this.#environment.writeAside(() => {
       if (this.#catalogue.get(table) !== undefined) return
       const { next, generation } = this.#catalogueState()
