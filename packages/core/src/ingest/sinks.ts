@@ -162,7 +162,9 @@ export class Sinks {
     await onlineSink.releaseHeld(now)
     if (now < this.#pruneAt) return
     this.#pruneAt = now + this.#settings.pruneMs * 1_000
-    for (const plan of await this.#parts.groupPlans()) await onlineSink.pruneRecent(plan, now)
+    for (const plan of await this.#parts.groupPlans()) {
+      if (plan.group.definition.online) await onlineSink.pruneRecent(plan, now)
+    }
   }
 
   /** Applies up to `target`, as far as the lease is ours. */
