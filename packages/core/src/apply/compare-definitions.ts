@@ -207,7 +207,9 @@ function compareGroups(
     findings.push({ severity, reason: 'it leaves the online store', breaks })
   }
   if (!before.online && after.online) {
-    findings.push({ severity: 'needs_data', reason: 'it comes into the online store' })
+    // Nothing brings rows that the table has already into the online store.
+    const reason = 'it comes into the online store, which lacks the rows that it has: raise the version'
+    findings.push({ severity: 'forbidden', reason, breaks })
   }
   findings.push(...compareFeatures(before, after, schemas, readers))
   return [...findings, ...differing(before, after, ['status', 'freshness', 'unknownColumns'])]

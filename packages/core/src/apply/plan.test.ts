@@ -386,6 +386,13 @@ suite('planning', () => {
     assert.equal(plan.changes.find(({ id }) => id === 'group/lonely@1')?.severity, 'forbidden')
   })
 
+  test('a group that was kept offline only does not come into the online store, which lacks its rows', () => {
+    const offline = nextSnapshot(applied(), having({ ...lonely, online: false }), AT)
+    assert.equal(planApply(offline, having(lonely)).severity, 'forbidden')
+    const gone = nextSnapshot(offline, without('lonely'), AT)
+    assert.equal(planApply(gone, having(lonely)).severity, 'forbidden')
+  })
+
   test('a feature that comes back keeps the type of its stored column', () => {
     const fewer = nextSnapshot(applied(), having({ ...lonely, features: [field('mean', 'float64')] }), AT)
     const plan = planApply(
