@@ -108,12 +108,16 @@ export class Catalog {
     return await Promise.all([...groups.values()].map((group) => this.compiled(this.#code.name, group)))
   }
 
-  /** The group version that a log record is about; undefined once it is gone. */
+  /**
+   * The group version that a log record is about, removed ones included: what was acknowledged is kept, and is there when the
+   * version comes back. Undefined where there never was one.
+   */
   async groupOfRecord({ project, group, version }: GroupName): Promise<GroupPlan | undefined> {
     const id = groupId({ name: group, version })
+    const find = (snapshot: Snapshot): AppliedGroup | undefined =>
+      snapshot.groups.get(id) ?? snapshot.retired.get(id)
     // A record may be younger than the snapshot in hand.
-    const found =
-      (await this.snapshot(project)).groups.get(id) ?? (await this.refreshed(project)).groups.get(id)
+    const found = find(await this.snapshot(project)) ?? find(await this.refreshed(project))
     return found && (await this.compiled(project, found))
   }
 
