@@ -115,7 +115,7 @@ export class Catalog {
   async groupOfRecord({ project, group, version }: GroupName): Promise<GroupPlan | undefined> {
     const id = groupId({ name: group, version })
     const find = (snapshot: Snapshot): AppliedGroup | undefined =>
-      snapshot.groups.get(id) ?? snapshot.retired.get(id)
+      snapshot.groups.get(id) ?? snapshot.retired?.get(id)
     // A record may be younger than the snapshot in hand.
     const found = find(await this.snapshot(project)) ?? find(await this.refreshed(project))
     return found && (await this.compiled(project, found))
