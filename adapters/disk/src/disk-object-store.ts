@@ -140,9 +140,19 @@ function refuseLinks(root: string, path: string): void {
   let at = root
   for (const part of path.split('/')) {
     at = join(at, part)
-    const stat = lstatSync(at, { throwIfNoEntry: false })
+    const stat = statOf(at)
     if (stat === undefined) return
     if (stat.isSymbolicLink()) throw linked(path)
+  }
+}
+
+/** What stands at a place; undefined for nothing, also where a part above it is a file. */
+function statOf(file: string): ReturnType<typeof lstatSync> {
+  try {
+    return lstatSync(file, { throwIfNoEntry: false })
+  } catch (error) {
+    if (isMiss(error)) return undefined
+    throw error
   }
 }
 
