@@ -9,6 +9,7 @@ bytes in hexadecimal, maps as entries sorted by key, structs as arrays.
 
 import json
 import struct
+import os
 import sys
 from collections import Counter
 
@@ -109,7 +110,14 @@ def append(path, count):
     return 0
 
 
+def leave(status):
+    # The libraries' threads may abort the process while the interpreter is taken apart, after all is said.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "compare":
-        sys.exit(compare(sys.argv[2]))
-    sys.exit(append(sys.argv[2], int(sys.argv[3])))
+        leave(compare(sys.argv[2]))
+    leave(append(sys.argv[2], int(sys.argv[3])))
