@@ -40,7 +40,9 @@ test('intervals are aligned to the epoch, also before it', () => {
       at(end) + 6 * MICROS.minute,
     ]),
   )
-  assert.deepEqual(runsOf(hourly, at('1969-12-31T22:00:00Z'), at('1969-12-31T22:00:00Z')), [])
+  for (const instant of [at('1969-12-31T22:00:00Z'), at('1969-12-31T22:30:00Z')]) {
+    assert.deepEqual(runsOf(hourly, instant, instant), [], 'an empty range overlaps no interval')
+  }
   assert.equal(nextRun(hourly, at('1969-12-31T22:05:00Z')), at('1969-12-31T23:05:00Z'))
 })
 

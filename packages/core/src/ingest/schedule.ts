@@ -39,6 +39,7 @@ export function runsOf(
 ): Run[] {
   checkSchedule(schedule)
   const runs: Run[] = []
+  if (from >= to) return runs
   let start: number = intervalStart(schedule, from)
   for (; start < to && runs.length < limit; start += schedule.every) {
     const end = start + schedule.every
