@@ -13,6 +13,7 @@ const CORE_LAYERS = [
   ['ports'],
   ['decorate'],
   ['apply'],
+  ['discover'],
   ['ingest'],
   ['serve', 'train'],
   ['observe'],
@@ -25,9 +26,22 @@ const AMBIENT = /\b(Date\.now|new Date|Math\.random|setTimeout|setInterval|rando
 /** What each folder of packages may import of the workspace. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'packages/core': [],
+  'packages/client': [],
+  'packages/server': ['@asof/core', '@asof/client'],
   'packages/testing': ['@asof/core'],
+  'adapters/duckdb': ['@asof/core', '@asof/parquet'],
   adapters: ['@asof/core'],
-  'packages/cli': ['@asof/core', '@asof/testing', '@asof/delta', '@asof/disk', '@asof/duckdb', '@asof/lmdb'],
+  'packages/cli': [
+    '@asof/core',
+    '@asof/client',
+    '@asof/server',
+    '@asof/testing',
+    '@asof/delta',
+    '@asof/disk',
+    '@asof/duckdb',
+    '@asof/lmdb',
+    '@asof/parquet',
+  ],
 }
 
 const findings: string[] = []
