@@ -73,11 +73,17 @@ describe('a log of commits', () => {
     assert.equal(await read(memoryObjectStore()), undefined)
     const objects = await logOf(CREATE)
     await assert.rejects(read(objects, 1), { code: 'version_not_found', kind: 'not_found' })
+    await assert.rejects(read(objects, 7), {
+      code: 'version_not_found',
+      message: /asked=`7` missing=`1` newest=`0`/,
+    })
   })
 
   it('with a gap is corrupt, wherever the gap is', async () => {
     const gap = { code: 'versions_not_contiguous', kind: 'corrupt' }
     await assert.rejects(read(await logOf(CREATE, undefined, [add('a')])), { ...gap, message: /0001\.json/ })
+    const twice = await logOf(CREATE, undefined, [add('a')], [add('b')])
+    await assert.rejects(read(twice, 3), { ...gap, message: /asked=`3` missing=`1`/ })
     await assert.rejects(read(await logOf(undefined, [add('a')])), { ...gap, message: /0000\.json/ })
     const objects = await logOf(CREATE, undefined, [add('a')])
     assert.equal((await read(objects, 0))?.version, 0)

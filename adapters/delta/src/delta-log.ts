@@ -198,7 +198,12 @@ function missing(
   listing: LogListing,
 ): Error {
   if (version > newest) {
-    return notFound('version_not_found', 'the table has no such version yet', { table, version, newest })
+    return notFound('version_not_found', 'the table has no such version yet', {
+      table,
+      asked: end,
+      missing: version,
+      newest,
+    })
   }
   if (listing.hasV2Checkpoint) return unsupported(table, 'v2Checkpoint')
   const oldest = listing.checkpoints.at(-1)?.version
@@ -206,18 +211,19 @@ function missing(
     if (end < oldest) {
       return notFound('version_not_found', 'the log no longer reaches back to this version', {
         table,
+        asked: end,
         oldest,
       })
     }
     return corrupt(
       'corrupt_checkpoint',
       'the checkpoint cannot be read, and the commits before it are gone',
-      {
-        file: checkpointPath(table, oldest),
-      },
+      { asked: end, missing: version, file: checkpointPath(table, oldest) },
     )
   }
-  return corrupt('versions_not_contiguous', 'a commit file is missing between others', {
+  return corrupt('versions_not_contiguous', 'a commit file is missing between others; restore it', {
+    asked: end,
+    missing: version,
     file: commitPath(table, version),
   })
 }
