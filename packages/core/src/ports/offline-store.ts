@@ -6,8 +6,8 @@ import type { FeatureType } from '../model/feature-type.ts'
  * Tables that keep every row ever, each version readable for ever (until it is vacuumed).
  *
  * - **append** happens exactly once per `(writer, sequence)`: an append whose sequence is at or below the writer's last in
- *   this table changes nothing and answers `duplicate`. What it writes, its writers' sequences and its `marks` become
- *   visible in one step. Concurrent appends of other writers are rebased, not lost.
+ *   this table changes nothing and answers `duplicate`. What it writes and its writers' sequences become visible in
+ *   one step. Concurrent appends of other writers are rebased, not lost.
  * - **snapshot** is immutable: what it lists stays readable.
  * - **ensure** makes a table or adds the columns that are missing; a column of another type is refused with
  *   `column_type_changed`.
