@@ -185,6 +185,7 @@ test('what is no row, no push, no key, no instant and no service is refused', as
   for (const name of [
     { producer: '', sequence: 1 },
     { producer: 'asof:runs:x', sequence: 1 },
+    { producer: 'quarantine:pushed@1:0', sequence: 1 },
     { producer: 'p', sequence: 0.5 },
   ]) {
     assert.match(await codeOf(async () => await store.push(pushed, [row('a')], name)), /^invalid_/)

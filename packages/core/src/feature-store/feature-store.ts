@@ -171,9 +171,18 @@ export class FeatureStore implements AsyncDisposable {
     name?: PushName,
     options: { readonly wait?: 'applied'; readonly json?: boolean } = {},
   ): Promise<PushResult & { readonly superseded?: number }> {
+    const own = (): PushName => ({ producer: this.#parts.owner, sequence: this.#pushes++ })
+    return await this.#push(group, rows, name ?? own, options)
+  }
+
+  async #push(
+    group: GroupReference,
+    rows: readonly PushRow[],
+    push: PushName | (() => PushName),
+    options: { readonly wait?: 'applied'; readonly json?: boolean },
+  ): Promise<PushResult & { readonly superseded?: number }> {
     this.#open()
     const plan = await this.#catalog.group(group)
-    const push = name ?? ((): PushName => ({ producer: this.#parts.owner, sequence: this.#pushes++ }))
     const pushed = await pushRows({ log: this.#parts.log, quarantine: this.#quarantine }, plan, rows, push, {
       hold: await this.#holds(plan),
       json: options.json === true,
@@ -293,8 +302,8 @@ export class FeatureStore implements AsyncDisposable {
     for (const row of rows) {
       try {
         const values = JSON.parse(row.row) as PushRow
-        const name = { producer: `quarantine:${row.group}:${row.id}`, sequence: 1 }
-        const result = await this.push(row.group, [values], name, { json: true })
+        const name = (): PushName => ({ producer: `quarantine:${row.group}:${row.id}`, sequence: 1 })
+        const result = await this.#push(row.group, [values], name, { json: true })
         if (result.quarantined > 0) continue
         await this.#quarantine.remove([row])
         accepted++

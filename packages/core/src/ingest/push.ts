@@ -62,7 +62,8 @@ interface CheckedRow {
  * Appends whole rows of one group version to the log: all of them, or none. A push whose rows are all quarantined appends
  * nothing and leaves its name free, so that its rows may be pushed under it when their time has come.
  *
- * @param name or what makes one: it is called right before the append, so that names rise in the order of the log
+ * @param name or what makes one, which is this program's own: it is called right before the append, so that names rise in
+ * the order of the log
  * @throws {AsofError} `invalid` with the path of the row and column; nothing was appended
  */
 export async function pushRows(
@@ -144,9 +145,19 @@ export async function countSuperseded(
   }).length
 }
 
+/** How the names begin under which this program appends: its runs and imports, and retries of quarantined rows. */
+const OWN_PRODUCERS = ['asof:', 'quarantine:'] as const
+
 function checkPushName({ producer, sequence }: PushName): void {
-  if (producer.startsWith('asof:')) {
-    throw invalid('invalid_producer', 'producers that begin with asof: are its own', { producer })
+  const own = OWN_PRODUCERS.find((prefix) => producer.startsWith(prefix))
+  if (own !== undefined) {
+    throw invalid(
+      'invalid_producer',
+      `producers that begin with ${own} are asof's own; choose another name`,
+      {
+        producer,
+      },
+    )
   }
   if (!Number.isSafeInteger(sequence)) {
     throw invalid('invalid_sequence', 'a sequence is a whole number that rises with each push', { sequence })
