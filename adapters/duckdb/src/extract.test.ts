@@ -175,6 +175,27 @@ test('created times come from a delay, from one instant, or from a column; later
   assert.deepEqual(await created(rows, { createdFloor: instant(200) }), [200, NOW])
 })
 
+test('a row that is not known yet waits, whatever is wrong with it; a known one from the future is refused', async () => {
+  const source = departures([
+    ['LAX', NOW + 10, NOW, 1],
+    ['LAX', NOW + 10, NOW + 1, 2],
+    [null, 1, NOW + 1, 3],
+    ['LAX', 1, NOW, 4],
+  ])
+  const at = async (knownBy: Instant): Promise<unknown> => {
+    await using found = await extract(
+      options(),
+      request(source, { knownBy, eventsUntil: instant(knownBy + 5) }),
+    )
+    return [
+      found.rejected.map(({ reason }) => reason),
+      (await staged(found, DELAYS)).map((row) => row.at(-1)),
+    ]
+  }
+  assert.deepEqual(await at(NOW), [['future'], [4]])
+  assert.deepEqual(await at(instant(NOW + 5)), [['null_key'], [4, 1, 2]])
+})
+
 test('what does not fit is rejected with the reason and the row', async () => {
   const source = departures([
     [null, 1, 1, 1],

@@ -48,7 +48,7 @@ export function hasQuery(relation: Relation): boolean {
 
 async function extractInto(database: Database, request: ExtractRequest): Promise<Extraction> {
   const { connection } = database
-  const { columns, source, knownBy, createdFloor, progress } = request
+  const { columns, source, createdFloor, progress } = request
   const call: LongCall = request.signal === undefined ? {} : { signal: request.signal }
   const relation = await relationSql(database, source.relation)
   const select = await sourceRows(connection, source, relation, columns, request)
@@ -69,7 +69,7 @@ async function extractInto(database: Database, request: ExtractRequest): Promise
   await run(
     connection,
     `CREATE TABLE fresh AS SELECT n, c AS declared, ${named(columns, `${created} AS c`)}
-     FROM found WHERE reason IS NULL AND c <= ${knownBy} ORDER BY n`,
+     FROM found WHERE reason IS NULL ORDER BY n`,
     call,
   )
   await run(connection, 'DROP TABLE found', call)

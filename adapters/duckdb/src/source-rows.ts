@@ -1,5 +1,5 @@
 import { durationMicros, INSTANT_MAX, invalid, LIMITS } from '@asof/core'
-import type { FeatureType, GroupColumns, Instant, SourceRelation } from '@asof/core'
+import type { ExtractRequest, FeatureType, GroupColumns, SourceRelation } from '@asof/core'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { convertSql, sizeSql } from './convert-sql.ts'
 import type { Converted } from './convert-sql.ts'
@@ -26,7 +26,8 @@ export const ROW_BYTES_BESIDE = 1_024
  * | `f0`, `f1` … | features |
  * | `reason`, `at_fault`, `detail`, `row` | for a refused row: why, its column, what is wrong, and the row as JSON; else null |
  *
- * @param times `delay` is added to each created time, in microseconds; a row dated after `eventsUntil` is refused as `future`
+ * @param times `delay` is added to each created time, in microseconds; a row created after `knownBy` is not there yet, whatever
+ * else is wrong with it; of the others, one dated after `eventsUntil` is refused as `future`
  * @throws {AsofError} `missing_column`, `unknown_column`, `invalid_deleted_column`, `missing_event_time`; as `convertSql` and `timeSql`
  */
 export async function sourceRows(
@@ -34,7 +35,7 @@ export async function sourceRows(
   source: SourceRelation,
   relation: RelationSql,
   columns: GroupColumns,
-  { delay, eventsUntil }: { readonly delay: number; readonly eventsUntil: Instant | undefined },
+  { delay, knownBy, eventsUntil }: Pick<ExtractRequest, 'delay' | 'knownBy' | 'eventsUntil'>,
 ): Promise<string> {
   const { eventTime } = source
   if (eventTime === undefined) {
@@ -133,7 +134,8 @@ export async function sourceRows(
   const whole = freeName(relation.columns)
   const json = rowJson(relation.columns, ({ name }) => `${whole}.${identifier(name)}`)
   return `SELECT n, ${named(columns)}, reason, at_fault, detail, CASE WHEN reason IS NOT NULL THEN ${json} END AS "row"
-    FROM (SELECT row_number() OVER () - 1 AS n, ${values.join(', ')}, ${whole} FROM (${relation.sql}) AS ${whole})`
+    FROM (SELECT row_number() OVER () - 1 AS n, ${values.join(', ')}, ${whole} FROM (${relation.sql}) AS ${whole})
+    WHERE c IS NULL OR c <= ${knownBy} OR c > ${INSTANT_MAX}`
 }
 
 function freeName(columns: readonly PhysicalColumn[]): string {
