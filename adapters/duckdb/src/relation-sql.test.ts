@@ -54,6 +54,20 @@ test('CSV is text and nothing else: no type, comment, header or dialect is guess
   await assert.rejects(read({ kind: 'files', format: 'csv', paths: [torn] }), { code: 'query_failed' })
 })
 
+test('a CSV file that names a column twice is refused, with the file and the column', async () => {
+  const good = await file('good.csv', 'a,b,a_1,,\n1,2,3,4,5\n')
+  assert.equal((await read({ kind: 'files', format: 'csv', paths: [good] }))[0].length, 5)
+  const empty = await file('only-a-header.csv', 'a,b\n')
+  assert.deepEqual((await read({ kind: 'files', format: 'csv', paths: [empty] }))[1], [])
+  for (const header of ['x,a,b,a', '\uFEFFa,b,"a"', 'b,A,a']) {
+    const path = await file('twice.csv', `${header}\n${header.replaceAll(/[^,]+/g, '1')}\n`)
+    await assert.rejects(read({ kind: 'files', format: 'csv', paths: [good, path] }), {
+      code: 'duplicate_column',
+      message: /file=`.*twice\.csv` column=`a`$/,
+    })
+  }
+})
+
 test('JSON lines keep their digits, and a column has a type where all its values have', async () => {
   const path = await file(
     'a.jsonl',

@@ -48,7 +48,7 @@ export interface RelationSql {
  * - **table**: the table's columns in their order and types; a column that a file lacks is its constant, or null.
  * - **query**: see {@link checkedQuery}.
  *
- * @throws {AsofError} `invalid_query`, `denied_in_query`, `query_failed`, `damaged_file`
+ * @throws {AsofError} `duplicate_column`, `invalid_query`, `denied_in_query`, `query_failed`, `damaged_file`
  */
 export async function relationSql(database: Database, relation: Relation): Promise<RelationSql> {
   switch (relation.kind) {
@@ -134,13 +134,16 @@ async function filesSql(
       )
       return { ...read, columns }
     }
-    case 'csv':
-      return described(database, {
-        sql: `SELECT * FROM read_csv(${files}, ${CSV})`,
+    case 'csv': {
+      const read = await described(database, {
+        sql: `SELECT * FROM read_csv(${files}, header = true, ${CSV})`,
         form: 'csv',
         parquetPaths: [],
         hasQuery: false,
       })
+      for (const path of paths) await checkHeader(database.connection, path)
+      return read
+    }
     case 'jsonl': {
       const sql = await jsonLinesSql(database.connection, files)
       return described(database, { sql, form: 'json', parquetPaths: [], hasQuery: false })
@@ -165,7 +168,6 @@ function refusingNanoseconds({ sql, columns }: RelationSql): string {
 /** Every choice that DuckDB would guess from the text is made here. */
 const CSV = [
   `all_varchar = true`,
-  `header = true`,
   `delim = ','`,
   `quote = '"'`,
   `escape = '"'`,
@@ -176,6 +178,25 @@ const CSV = [
   `union_by_name = true`,
   `hive_partitioning = false`,
 ].join(', ')
+
+/** Refuses a CSV file with two columns of one name, of which DuckDB would call the second something else. */
+async function checkHeader(connection: DuckDBConnection, path: string): Promise<void> {
+  const lines = `SELECT * FROM read_csv(${filePaths([path])}, header = false, ${CSV}) LIMIT 1`
+  const names = Object.values((await queryRows(connection, lines))[0] ?? {}).filter(
+    (name) => typeof name === 'string',
+  )
+  const lower = names.map((name) => name.toLowerCase())
+  const again = lower.findIndex((name, at) => lower.indexOf(name) < at)
+  if (again < 0) return
+  throw invalid(
+    'duplicate_column',
+    'the header of a CSV file names a column twice, in any case: rename one',
+    {
+      file: path,
+      column: names[again],
+    },
+  )
+}
 
 /** Integers up to this are exact in a DOUBLE. */
 const EXACT_IN_DOUBLE = 2n ** 53n
