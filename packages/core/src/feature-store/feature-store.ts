@@ -15,6 +15,7 @@ import {
 import { OfflineSink } from '../ingest/offline-sink.ts'
 import { OnlineSink } from '../ingest/online-sink.ts'
 import { countSuperseded, pushRows, type PushName, type PushResult, type PushRow } from '../ingest/push.ts'
+import { pushBatch, type PushBatchResult, type PushedBatch } from '../ingest/push-batch.ts'
 import { recordedThrough } from '../ingest/recorded-runs.ts'
 import { Quarantine, type QuarantinedRow } from '../ingest/quarantine.ts'
 import { SINK_SETTINGS, Sinks, type SinkSettings } from '../ingest/sinks.ts'
@@ -192,6 +193,27 @@ export class FeatureStore implements AsyncDisposable {
     await this.#sinks.drain({ offline: false })
     if (!plan.group.definition.online || appended.length === 0) return result
     return { ...result, superseded: await countSuperseded(this.#parts.online, plan, pushed) }
+  }
+
+  /**
+   * Appends a whole batch to a group, durably and once for its name; rows that do not fit go to the quarantine.
+   *
+   * @param options `wait: 'applied'` returns once lookups see the rows
+   * @throws {AsofError} see `pushBatch`
+   */
+  async pushBatch(
+    group: GroupReference,
+    batch: PushedBatch,
+    name: PushName,
+    options: LongCall & { readonly wait?: 'applied' } = {},
+  ): Promise<PushBatchResult> {
+    this.#open()
+    const { wait, ...call } = options
+    const plan = await this.#catalog.group(group)
+    const parts = { ...this.#parts, quarantine: this.#quarantine }
+    const result = await pushBatch(parts, plan, batch, name, { ...call, hold: await this.#holds(plan) })
+    if (wait === 'applied') await this.#sinks.drain({ offline: false })
+    return result
   }
 
   /** Computes what is due of a group and brings it into both stores. */

@@ -5,6 +5,7 @@ import type { Appended, EventLog } from '../ports/event-log.ts'
 import type { Staging } from '../ports/staging.ts'
 import type { GroupPlan } from './group-plan.ts'
 import { encodeLogBody, type BatchBody } from './log-record.ts'
+import type { PushName } from './push.ts'
 
 /** The parts that bringing a batch into the log needs. */
 export interface CommitParts {
@@ -50,21 +51,24 @@ export async function commitLive(
 }
 
 /**
- * Stages the rows of a batch and appends the record that makes them true.
+ * Stages the rows of a batch and appends the record that makes them true. What was staged goes away when nothing was
+ * appended: for a duplicate, and when it is certain that an append has failed.
  *
+ * @param name a push's own, under which a repeat is a duplicate; or one that says where the producer stands
  * @throws {AsofError} `sequence_moved` when another process was first; nothing has changed
  */
 export async function commitAt(
   parts: CommitParts,
   plan: GroupPlan,
   rows: Extraction,
-  name: BatchName,
+  name: BatchName | PushName,
   firstSequence: number,
   stamping: Stamping,
 ): Promise<Appended> {
   const { log, staging } = parts
   const { definition } = plan.group
   const file = rows.rows === 0 ? undefined : staging.create()
+  let appending = false
   try {
     if (file !== undefined) {
       await rows.stage(staging.localPath(file), firstSequence)
@@ -81,12 +85,17 @@ export async function commitAt(
       ...stamping,
     })
     const span = stamping.sequence === 'position' ? Math.max(1, rows.rows) : 1
-    const { producer, sequence, after } = name
-    const [appended] = await log.append([{ producer, sequence, span, body }], { conditional: true, after })
+    const { producer, sequence } = name
+    const condition = 'after' in name ? { conditional: true, after: name.after } : {}
+    appending = true
+    const [appended] = await log.append([{ producer, sequence, span, body }], condition)
+    if (appended!.duplicate && file !== undefined) await staging.remove(file)
     return appended!
   } catch (error) {
-    // Only an append that certainly did not happen leaves the file to nobody.
-    if (file !== undefined && isAsofError(error, 'conflict')) await staging.remove(file)
+    // An append that may have happened keeps its file.
+    if (file !== undefined && (!appending || isAsofError(error, 'conflict', 'invalid'))) {
+      await staging.remove(file)
+    }
     throw error
   }
 }

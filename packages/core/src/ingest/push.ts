@@ -148,7 +148,12 @@ export async function countSuperseded(
 /** How the names begin under which this program appends: its runs and imports, and retries of quarantined rows. */
 const OWN_PRODUCERS = ['asof:', 'quarantine:'] as const
 
-function checkPushName({ producer, sequence }: PushName): void {
+/**
+ * Checks the name of a push.
+ *
+ * @throws {AsofError} `invalid_producer`, `invalid_sequence`
+ */
+export function checkPushName({ producer, sequence }: PushName): void {
   const own = OWN_PRODUCERS.find((prefix) => producer.startsWith(prefix))
   if (own !== undefined) {
     throw invalid(
