@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { AsofError, isAsofError } from '@asof/core'
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { openDatabase, queryRow, queryRows, run } from './database.ts'
+import { openDatabase, queryError, queryRow, queryRows, run } from './database.ts'
 import type { Database } from './database.ts'
 import { identifier, literal } from './sql-text.ts'
 import { streamQuery } from './stream.ts'
@@ -104,6 +105,41 @@ test('an abort stops a statement and gives its own reason; the connection goes o
   await assert.rejects(running, /enough/)
   await assert.rejects(run(database.connection, 'SELECT 1', { signal: abort.signal }), /enough/)
   assert.deepEqual(await queryRow(database.connection, 'SELECT 1 AS one'), { one: 1 })
+})
+
+test('a full disk is no fault of the query: writing a file or spilling, it is disk_full and can be retried', async (t) => {
+  for (const [message, code, kind] of [
+    ['IO Error: Could not write file "/d/a.parquet": No space left on device', 'disk_full', 'unavailable'],
+    ['IO Error: Could not write file "/d/a.parquet": Disk quota exceeded', 'disk_full', 'unavailable'],
+    ['IO Error: Could not read from file', 'query_failed', 'invalid'],
+    [`Invalid Input Error: No space left on device`, 'query_failed', 'invalid'],
+    ['Out of Memory Error: failed to allocate data of size 1 MiB', 'out_of_memory', 'unavailable'],
+  ] as const) {
+    const error = queryError(new Error(message)) as AsofError
+    assert.deepEqual([error.code, error.kind], [code, kind], message)
+  }
+  const small = join(outside, 'small')
+  await mkdir(small)
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', small])
+  if (mounted.status !== 0)
+    return t.diagnostic('no small disk could be mounted here; only the texts were tried')
+  const full = await openDatabase({ folders: [small], tempFolder: join(small, 'temp'), memoryMb: 64 })
+  try {
+    const many = 'SELECT range AS x, sha256(range::VARCHAR) AS y FROM range(2000000)'
+    for (const sql of [
+      `COPY (${many}) TO ${literal(join(small, 'a.parquet'))} (FORMAT parquet)`,
+      `CREATE TABLE spilled AS ${many}`,
+    ]) {
+      await assert.rejects(run(full.connection, sql), {
+        code: 'disk_full',
+        kind: 'unavailable',
+        retryable: true,
+      })
+    }
+  } finally {
+    full.close()
+    spawnSync('umount', [small])
+  }
 })
 
 test('progress rises and stays within its total', async () => {

@@ -168,10 +168,26 @@ function watch(connection: DuckDBConnection, progress: Progress): NodeJS.Timeout
   }, PROGRESS_EVERY_MS)
 }
 
+/**
+ * The words of a full disk: of the operating system where a file is written, and of DuckDB where it spills, as it looks at what
+ * is left of the disk before it writes.
+ */
+const DISK_FULL =
+  /^IO Error: .*(No space left on device|Disk quota exceeded)|^Out of Memory Error: failed to offload data block/
+
 /** DuckDB's error as ours: `query_failed` with the first line of its message, or out of memory or disk as `unavailable`. */
 export function queryError(error: unknown): unknown {
   if (!(error instanceof Error) || isAsofError(error)) return error
   const line = firstLine(error.message)
+  if (DISK_FULL.test(error.message)) {
+    return new AsofError(
+      'unavailable',
+      'disk_full',
+      'the disk is full: make room where the store and its temporary files lie, then try again',
+      { duckdb: line },
+      { cause: error },
+    )
+  }
   if (line.startsWith('Out of Memory Error')) {
     return new AsofError(
       'unavailable',
