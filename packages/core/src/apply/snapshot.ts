@@ -1,5 +1,6 @@
 import type { Instant } from '../clock/instant.ts'
 import type {
+  Consumer,
   EntityDefinition,
   GroupDefinition,
   OnDemandDefinition,
@@ -35,4 +36,19 @@ export interface Snapshot {
    * must fit them. Absent is none.
    */
   readonly retired?: ReadonlyMap<string, AppliedGroup>
+  /** Models that their own side has registered, by service; those that a service declares are in its definition. */
+  readonly registered?: ReadonlyMap<string, readonly Consumer[]>
+}
+
+/** The models that read a service: those that it declares, then those registered by their own side, each once. */
+export function consumersOf(snapshot: Snapshot, service: ServiceDefinition): readonly Consumer[] {
+  const registered = snapshot.registered?.get(service.name)
+  if (registered === undefined) return service.consumers
+  const declared = new Set(service.consumers.map(consumerName))
+  return [...service.consumers, ...registered.filter((consumer) => !declared.has(consumerName(consumer)))]
+}
+
+/** A model by name and version, as messages name it: `delay@7`. */
+export function consumerName({ model, version }: Pick<Consumer, 'model' | 'version'>): string {
+  return `${model}@${version}`
 }

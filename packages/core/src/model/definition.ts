@@ -82,11 +82,21 @@ export interface GroupDefinition extends Described {
   readonly boundary: 'inclusive' | 'exclusive'
   readonly online: boolean
   readonly status: 'staging' | 'active' | 'deprecated'
+  /** Until when a deprecated group is kept, and what to read instead; only with the status `deprecated`. */
+  readonly deprecation?: Deprecation
   /** What happens to columns that the group does not declare: refuse the row, or leave them out. */
   readonly unknownColumns: 'strict' | 'additive'
   readonly freshness?: Duration
   /** How the offline table is cut into folders. */
   readonly partition: 'none' | 'day' | 'month'
+}
+
+/** What users of a deprecated group are told. */
+export interface Deprecation {
+  /** The last day on which it can be relied on, `YYYY-MM-DD` (UTC). */
+  readonly after: string
+  /** The group version to read instead: `hourly@2`. */
+  readonly replacement?: string
 }
 
 /** One value that an on-demand function reads: a feature of a group, or an input of a request. */
@@ -127,7 +137,14 @@ export interface ServiceDefinition extends Described {
   readonly kind: 'service'
   readonly name: string
   readonly features: readonly ServiceFeature[]
-  readonly consumers: readonly { readonly model: string; readonly version: string; readonly team: string }[]
+  readonly consumers: readonly Consumer[]
+}
+
+/** A model that reads a service, and the team to tell when the service changes. */
+export interface Consumer {
+  readonly model: string
+  readonly version: string
+  readonly team: string
 }
 
 /** The name of a definition in a project: groups and on-demand groups are named with their version. */
