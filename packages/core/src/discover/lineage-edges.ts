@@ -10,7 +10,7 @@ import type {
 import { groupId } from '../model/definition.ts'
 import { groupSources } from '../model/definition-index.ts'
 import { modelNode, type ColumnLineage, type ColumnsOf, type LineageNode } from './lineage.ts'
-import type { Found } from './reference.ts'
+import type { FoundReference } from './reference.ts'
 
 /** Values of one thing go into another. */
 export interface EdgePair {
@@ -21,7 +21,7 @@ export interface EdgePair {
 /** The edges of a snapshot, worked out where somebody asks. */
 export interface LineageEdges {
   /** The nodes at which to begin. */
-  start(found: Found): readonly LineageNode[]
+  start(found: FoundReference): readonly LineageNode[]
   /** What a node is made of. */
   into(node: LineageNode): Promise<readonly EdgePair[]>
   /** What is made of a node. */
@@ -59,7 +59,7 @@ class Edges implements LineageEdges {
     this.#readers = readersOf(snapshot)
   }
 
-  start(found: Found): readonly LineageNode[] {
+  start(found: FoundReference): readonly LineageNode[] {
     if (found.kind === 'model') return [modelNode(this.#snapshot.project, found.consumer)]
     const { definition, part } = found
     if (part !== undefined && definition.kind !== 'entity') return [this.#node(definition, part)]

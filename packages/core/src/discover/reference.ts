@@ -4,7 +4,7 @@ import type { Consumer, Definition } from '../model/definition.ts'
 import { definitionId } from '../model/definition.ts'
 
 /** What a reference found in a snapshot. */
-export type Found =
+export type FoundReference =
   | {
       readonly kind: 'definition'
       readonly definition: Definition
@@ -49,7 +49,7 @@ export function projectOf(reference: string): string | undefined {
  * findReference(snapshot, 'model/delay@7')
  * ```
  */
-export function findReference(snapshot: Snapshot, reference: string): Found {
+export function findReference(snapshot: Snapshot, reference: string): FoundReference {
   const model = MODEL.exec(reference)
   const match = model ?? REFERENCE.exec(reference)
   if (match === null) {
@@ -73,7 +73,7 @@ export function findReference(snapshot: Snapshot, reference: string): Found {
   })
 }
 
-function findModel(snapshot: Snapshot, [, , model, version]: RegExpExecArray): Found | undefined {
+function findModel(snapshot: Snapshot, [, , model, version]: RegExpExecArray): FoundReference | undefined {
   let consumer: Consumer | undefined
   const services: string[] = []
   for (const service of snapshot.services.values()) {
@@ -90,7 +90,7 @@ function findModel(snapshot: Snapshot, [, , model, version]: RegExpExecArray): F
 function findDefinition(
   snapshot: Snapshot,
   [, , kind, name, version, part]: RegExpExecArray,
-): Found | undefined {
+): FoundReference | undefined {
   for (const candidate of KINDS) {
     if (kind !== undefined && kind !== candidate) continue
     const definition = named(snapshot, candidate, name!, version)
