@@ -10,7 +10,7 @@ import type {
 import { groupId } from '../model/definition.ts'
 import { groupSources } from '../model/definition-index.ts'
 import { modelNode, type ColumnLineage, type ColumnsOf, type LineageNode } from './lineage.ts'
-import type { FoundReference } from './reference.ts'
+import { EVENT_TIME, type FoundReference } from './reference.ts'
 
 /** Values of one thing go into another. */
 export interface EdgePair {
@@ -28,8 +28,6 @@ export interface LineageEdges {
   outOf(node: LineageNode): Promise<readonly EdgePair[]>
 }
 
-/** The column of a query that dates its rows, and the part by which the event time of a group's row is known. */
-const EVENT_TIME = 'event_timestamp'
 /** The column of a query that says whether a row is a tombstone. */
 const DELETED = '_deleted'
 

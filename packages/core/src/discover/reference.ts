@@ -18,6 +18,9 @@ export type FoundReference =
       readonly services: readonly string[]
     }
 
+/** The part of a group by which the event time of its rows is named. */
+export const EVENT_TIME = 'event_timestamp'
+
 const KINDS: readonly Definition['kind'][] = ['group', 'on_demand', 'service', 'source', 'entity']
 const REFERENCE =
   /^(?:([a-z][a-z0-9_]*)\.)?(?:(group|on_demand|service|source|entity)\/)?([a-z][a-z0-9_]*)(?:@(\d{1,7}))?(?::(.+))?$/s
@@ -146,6 +149,7 @@ function hasPart(definition: Definition, part: string | undefined): boolean {
         definition.reads.format !== 'request' || definition.reads.fields.some((field) => field.name === part)
       )
     case 'group':
+      return part === EVENT_TIME || definition.features.some((feature) => feature.name === part)
     case 'on_demand':
     case 'service':
       return definition.features.some((feature) => feature.name === part)
