@@ -1,4 +1,4 @@
-import { invalid, notFound } from '../errors/asof-error.ts'
+import { invalid, isAsofError, notFound } from '../errors/asof-error.ts'
 import type { Instant } from '../clock/instant.ts'
 import { loadSnapshot } from '../apply/load-snapshot.ts'
 import type { AppliedGroup, Snapshot } from '../apply/snapshot.ts'
@@ -52,13 +52,18 @@ export class Catalog {
     const now = this.#parts.now()
     const known = this.#snapshots.get(project)
     if (known !== undefined && now - known.at < SNAPSHOT_AGE_MAX) return known.snapshot
-    const head = await this.#parts.registry.head()
-    const snapshot =
-      known !== undefined && known.snapshot.revision?.number === head?.number
-        ? known.snapshot
-        : await loadSnapshot(this.#parts.registry, project)
-    this.#snapshots.set(project, { snapshot, at: now })
-    return snapshot
+    try {
+      return await this.refreshed(project)
+    } catch (error) {
+      // What was known goes on answering while the registry does not; its age tells.
+      if (known !== undefined && isAsofError(error, 'unavailable')) return known.snapshot
+      throw error
+    }
+  }
+
+  /** When the registry last answered for the project; undefined before it ever did. */
+  get lookedAt(): Instant | undefined {
+    return this.#snapshots.get(this.#code.name)?.at
   }
 
   /** The definitions of the project at one revision; the newest where none is named. */
@@ -82,8 +87,14 @@ export class Catalog {
 
   /** Looks at the registry again, whatever the snapshot's age. */
   async refreshed(project: string = this.#code.name): Promise<Snapshot> {
-    this.#snapshots.delete(project)
-    return await this.snapshot(project)
+    const { registry, now } = this.#parts
+    const at = now()
+    const known = this.#snapshots.get(project)?.snapshot
+    const head = await registry.head()
+    const isCurrent = known !== undefined && known.revision?.number === head?.number
+    const snapshot = isCurrent ? known : await loadSnapshot(registry, project)
+    this.#snapshots.set(project, { snapshot, at })
+    return snapshot
   }
 
   /**

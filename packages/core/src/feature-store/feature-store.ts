@@ -41,6 +41,7 @@ import { silentTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { TrainingSet } from '../train/train.ts'
 import type { Verification } from '../train/verify.ts'
 import { Catalog, type GroupReference, type ServiceReference } from './catalog.ts'
+import { storeProgress, type StoreProgress } from './store-progress.ts'
 import {
   buildTrainingSet,
   verifySet,
@@ -357,6 +358,12 @@ export class FeatureStore implements AsyncDisposable {
       })
     }
     return groups
+  }
+
+  /** Where the sinks and each group's pipeline stand; cheaper than `status`, for metrics. */
+  async progress(): Promise<StoreProgress> {
+    this.#open()
+    return await storeProgress({ log: this.#parts.log, sinks: this.#sinks, catalog: this.#catalog })
   }
 
   /** Applies everything that the log holds now to the online store, and to the tables too unless told otherwise. */
