@@ -6,8 +6,9 @@ import {
   type FeatureType,
   type Instant,
   type Value,
+  jsonForm,
+  parseStrictJson,
 } from '@asof/core'
-import { jsonForm, parseStrictJson } from './strict-json.ts'
 
 /**
  * An instant on the command line: RFC 3339 with a zone.

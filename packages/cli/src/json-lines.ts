@@ -1,5 +1,4 @@
-import { invalid } from '@asof/core'
-import { parseStrictJson } from './strict-json.ts'
+import { invalid, parseStrictJson } from '@asof/core'
 
 /** How much of a file of JSON lines is taken at once. */
 export const JSON_LINES_LIMITS = {

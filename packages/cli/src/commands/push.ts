@@ -8,12 +8,12 @@ import {
   type FeatureStore,
   type GroupPlan,
   type Instant,
+  jsonForm,
 } from '@asof/core'
 import { wholeArgument } from '../command-values.ts'
 import { countOf, formatCount } from '../figures.ts'
 import { fileError, findProject, openProject, type ProjectOptions } from '../find-project.ts'
 import { jsonLines, type JsonLinesBatch } from '../json-lines.ts'
-import { jsonForm } from '../strict-json.ts'
 import type { Terminal } from '../terminal.ts'
 
 /** What became of all batches of a push. */

@@ -6,12 +6,12 @@ import {
   type FeatureStore,
   type Instant,
   type QuarantinedRow,
+  parseStrictJson,
 } from '@asof/core'
 import { wholeArgument } from '../command-values.ts'
 import { formatAge, formatCount } from '../figures.ts'
 import { findProject, openProject, type ProjectOptions } from '../find-project.ts'
 import { plainText } from '../shown-value.ts'
-import { parseStrictJson } from '../strict-json.ts'
 import type { Terminal } from '../terminal.ts'
 import { textTable } from '../text-table.ts'
 

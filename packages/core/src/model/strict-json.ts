@@ -1,19 +1,25 @@
-import { invalid, type FeatureType } from '@asof/core'
+import { invalid } from '../errors/asof-error.ts'
+import type { FeatureType } from './feature-type.ts'
+
+/** Levels of arrays and objects that JSON from outside may have. */
+const DEPTH_MAX = 64
 
 /**
  * Parses JSON that somebody sent, strictly and without losing a digit: integers beyond 2^53 are bigint. Refused are a
- * byte order mark, a property written twice, and half a surrogate pair, which parsers answer differently.
+ * byte order mark, a property written twice, and half a surrogate pair, which parsers answer differently, and deep nesting.
  *
+ * @param depthMax levels of arrays and objects
  * @throws {AsofError} `invalid_json`; the message does not carry the text
  * @example
  * ```ts
  * parseStrictJson('{"id": 9007199254740993}') // { id: 9007199254740993n }
  * ```
  */
-export function parseStrictJson(text: string): unknown {
+export function parseStrictJson(text: string, depthMax: number = DEPTH_MAX): unknown {
   if (text.startsWith('\uFEFF')) {
     throw invalid('invalid_json', 'begins with a byte order mark: save it as UTF-8 without one')
   }
+  const written = countWritten(text, depthMax)
   let kept = 0
   let wellFormed = true
   let json: unknown
@@ -32,7 +38,7 @@ export function parseStrictJson(text: string): unknown {
   }
   if (!wellFormed) throw invalid('invalid_json', 'a string holds half a surrogate pair')
   // Of two properties with one name JSON.parse keeps the last; which one was meant nobody knows.
-  if (countWritten(text) !== kept) throw invalid('invalid_json', 'a property is written twice in one object')
+  if (written !== kept) throw invalid('invalid_json', 'a property is written twice in one object')
   return json
 }
 
@@ -44,11 +50,35 @@ function exact(value: number, source: string): number | bigint {
   return BigInt(source)
 }
 
-function countWritten(text: string): number {
+/** How many properties a text of JSON has; what is no JSON is counted somehow. */
+function countWritten(text: string, depthMax: number): number {
   let count = 0
-  for (const match of text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?/g)) if (match[1] !== undefined) count++
+  let depth = 0
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case QUOTE:
+        for (at++; at < text.length && text.charCodeAt(at) !== QUOTE; at++) {
+          if (text.charCodeAt(at) === BACKSLASH) at++
+        }
+        break
+      case COLON:
+        count++
+        break
+      case BRACE:
+      case BRACKET:
+        if (++depth > depthMax) throw invalid('invalid_json', 'nested too deeply', { depthMax })
+        break
+      case BRACE_END:
+      case BRACKET_END:
+        depth--
+        break
+    }
+  }
   return count
 }
+
+const [QUOTE, BACKSLASH, COLON] = [0x22, 0x5c, 0x3a]
+const [BRACE, BRACKET, BRACE_END, BRACKET_END] = [0x7b, 0x5b, 0x7d, 0x5d]
 
 /**
  * What {@link parseStrictJson} gave, in the JSON form that `valueFromJson` reads: a bigint is a string of digits where the

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { valueFromJson, type FeatureType } from '@asof/core'
+import type { FeatureType } from './feature-type.ts'
 import { jsonForm, parseStrictJson } from './strict-json.ts'
+import { valueFromJson } from './value-json.ts'
 
 test('keeps every digit of an integer', () => {
   assert.deepEqual(
@@ -60,4 +61,12 @@ test('an integer beyond 2^53 becomes what its type reads', () => {
       valueFromJson({ kind: 'int64' }, jsonForm({ kind: 'int64' }, parseStrictJson('1'.repeat(50))), 'value'),
     { code: 'invalid_value' },
   )
+})
+
+test('deep nesting is refused before it is parsed', () => {
+  const nested = (levels: number): string => `${'['.repeat(levels)}${']'.repeat(levels)}`
+  assert.deepEqual(parseStrictJson('["[[[[", {"a": "]"}]', 2), ['[[[[', { a: ']' }])
+  assert.throws(() => parseStrictJson(nested(100_000)), { code: 'invalid_json', message: /deeply/ })
+  assert.throws(() => parseStrictJson('{"a":[{}]}', 2), { code: 'invalid_json', message: /deeply/ })
+  assert.deepEqual(parseStrictJson(nested(64)), JSON.parse(nested(64)))
 })
