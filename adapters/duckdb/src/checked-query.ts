@@ -14,8 +14,10 @@ import { identifier, literal } from './sql-text.ts'
  * @throws {AsofError} `invalid_query` for what is no single SELECT, `denied_in_query` for what it may not do
  * @example
  * ```ts
- * await checkedQuery(connection, 'SELECT origin, count(*) AS flights FROM departures GROUP BY ALL;', ['departures'])
- * // 'SELECT origin, count(*) AS flights FROM departures GROUP BY ALL'
+ * const database = await openDatabase({ folders: [], tempFolder: import.meta.dirname })
+ * await checkedQuery(database.connection, 'SELECT count(*) AS flights FROM departures;', ['departures'])
+ * // 'SELECT count(*) AS flights FROM departures'
+ * database.close()
  * ```
  */
 export async function checkedQuery(
@@ -45,7 +47,7 @@ export async function checkedQuery(
  * @example
  * ```ts
  * overInputs('SELECT * FROM a', { a: 'SELECT 1 AS x' })
- * // 'WITH "a" AS NOT MATERIALIZED (SELECT 1 AS x) SELECT * FROM (SELECT * FROM a)'
+ * // 'WITH "a" AS NOT MATERIALIZED (SELECT 1 AS x) SELECT * FROM (\nSELECT * FROM a\n)'
  * ```
  */
 export function overInputs(checked: string, inputs: Readonly<Record<string, string>>): string {
@@ -131,7 +133,8 @@ function denied(text: string, details: Record<string, string>): AsofError {
   return new AsofError('denied', 'denied_in_query', text, details)
 }
 
-async function parse(connection: DuckDBConnection, sql: string): Promise<Node> {
+/** The tree of one SELECT, as DuckDB parses it. @throws {AsofError} `invalid_query` */
+export async function parse(connection: DuckDBConnection, sql: string): Promise<Node> {
   const row = await queryRow(
     connection,
     `SELECT json_serialize_sql(${literal(sql)}, skip_null := true, skip_empty := true, skip_default := true) AS tree`,

@@ -1,4 +1,5 @@
 import type { ComputeEngine, Instant, Relation, SourceRelation } from '@asof/core'
+import { columnsRead } from './columns-read.ts'
 import { openDatabase, queryRow, readingFiles, type Database, type DatabaseOptions } from './database.ts'
 import { extract } from './extract.ts'
 import { openLabels } from './label-session.ts'
@@ -17,6 +18,8 @@ export function duckdbEngine(options: DatabaseOptions): ComputeEngine {
     extract: async (request) => await extract(options, request),
     replay: async (request) => await replay(options, request),
     labels: async (request) => await openLabels(options, request),
+    columnsRead: async (query, inputs) =>
+      await withDatabase(options, async (database) => await columnsRead(database, query, inputs)),
     async [Symbol.asyncDispose]() {},
   }
 }

@@ -22,6 +22,33 @@ export interface ComputeEngine extends AsyncDisposable {
   replay(request: ReplayRequest): Promise<Replay>
   /** Loads labels and answers what a training set needs. */
   labels(request: LabelsRequest): Promise<LabelSession>
+  /**
+   * What the columns of a query are made from, by the engine's own parser and without reading a row; undefined where the
+   * query is too clever for that (it may read every column of its inputs), or does not fit them.
+   *
+   * What it answers is safe: changing input columns that it names neither for an output column nor in `rows` never changes
+   * that output. It may name more than is read.
+   */
+  columnsRead(query: string, inputs: QueryInputs): Promise<ColumnsRead | undefined>
+}
+
+/** The columns of each input of a query, as `describe` gives them; a group's query also sees `run`, unless it is among them. */
+export type QueryInputs = Readonly<
+  Record<string, readonly { readonly name: string; readonly physical: string }[]>
+>
+
+/** A column of one of a query's inputs. */
+export interface InputColumn {
+  readonly input: string
+  readonly column: string
+}
+
+/** What the columns of a query are made from; names as the inputs have them, in order of input and column. */
+export interface ColumnsRead {
+  /** For each output column what its values are computed from. */
+  readonly columns: ReadonlyMap<string, readonly InputColumn[]>
+  /** What decides which rows there are, or how they are grouped or ordered: it is behind every output. */
+  readonly rows: readonly InputColumn[]
 }
 
 /** Bounded rows. Paths are absolute and already checked. */
