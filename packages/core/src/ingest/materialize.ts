@@ -18,7 +18,8 @@ import {
 import type { GroupPlan } from './group-plan.ts'
 import type { Quarantine } from './quarantine.ts'
 import { recordedThrough, runsProducer } from './recorded-runs.ts'
-import { dueRuns, runsOf } from './schedule.ts'
+import { RefusedRows } from './refused-rows.ts'
+import { checkRunCount, countDueRuns, countRuns, dueRuns, runsOf, type DueState } from './schedule.ts'
 import type { Sinks } from './sinks.ts'
 import { readsByCommit, sourceRelation } from './source-relation.ts'
 
@@ -47,6 +48,7 @@ export interface MaterializeResult {
   readonly rows: number
   readonly corrections: number
   readonly unchanged: number
+  /** Refused rows, each once, however many runs meet it. */
   readonly quarantined: number
   readonly reasons: Readonly<Record<string, number>>
   /** Source rows known too late for every run. */
@@ -68,7 +70,7 @@ const IMPORT_FIRST = -(2 ** 52)
  * A batch is computed and staged first and becomes true with one conditional append that names what was recorded
  * before; whoever loses that race, or dies before it, has changed nothing.
  *
- * @throws {AsofError} `invalid`, for a group that is only pushed or a range that leaves a gap
+ * @throws {AsofError} `invalid`, for a group that is only pushed, a range that leaves a gap, or `too_many_runs`
  */
 export async function materialize(
   parts: MaterializeParts,
@@ -91,22 +93,27 @@ async function runSchedule(
 ): Promise<MaterializeResult> {
   const { log } = parts
   const schedule = scheduleOf(plan)
+  const refused = new RefusedRows(nameOf(plan))
   let total = emptyResult(plan)
   for (;;) {
     options.signal?.throwIfAborted()
     const recorded = await recordedThrough(log, plan)
     const now = log.now()
     const startAt = recorded === undefined ? await firstInterval(parts, plan, options) : undefined
-    const runs = dueRuns({
+    const due: DueState = {
       schedule,
       ...(recorded === undefined ? { startAt: startAt! } : { recordedThrough: recorded }),
       now: Math.min(now, options.to ?? now) as Instant,
       firstApplied: plan.group.firstApplied,
-    })
+    }
+    // Before any work: a call that has begun goes on to its end.
+    if (total.runs === 0) checkRunCount(nameOf(plan), countDueRuns(due))
+    const runs = dueRuns(due)
     if (runs.length === 0) return { ...total, through: recorded }
     const batch = await nextBatch(parts, plan, runs)
     try {
-      const done = await runBatch(parts, plan, batch, recorded, withTotal(options, total.runs, runs.length))
+      const call = withTotal(options, total.runs, runs.length)
+      const done = await runBatch(parts, plan, batch, recorded, refused, call)
       total = add(total, done)
     } catch (error) {
       // Another process recorded these runs first: look again at what is due.
@@ -119,7 +126,7 @@ async function runSchedule(
  * Does the runs of some intervals again, as known now: the only way in which a recorded run is repeated.
  *
  * @param range event time of the intervals: `[from, to)`
- * @throws {AsofError} `not_scheduled`, `not_materialized`
+ * @throws {AsofError} `not_scheduled`, `not_materialized`, `too_many_runs`
  */
 export async function restate(
   parts: MaterializeParts,
@@ -137,14 +144,19 @@ export async function restate(
     })
   }
   const start = parts.log.now()
-  const runs = runsOf(scheduleOf(plan), range.from, range.to)
+  // No interval that begins later has a recorded run.
+  const to = Math.min(range.to, recorded) as Instant
+  checkRunCount(nameOf(plan), countRuns(scheduleOf(plan), range.from, to))
+  const runs = runsOf(scheduleOf(plan), range.from, to)
     .filter((run) => run.at <= recorded)
     .map((run): Run => ({ ...run, asOf: start, created: start }))
   if (runs.length === 0) return { ...emptyResult(plan), through: recorded }
   const producer = `asof:restate:${plan.offlineTable}`
   const after = await parts.log.lastSequence(producer)
   const sequence = Math.max((after ?? -1) + 1, start)
-  const done = await computeBatch(parts, plan, runs, options, { onePerKey: true }, async (replay) => {
+  const refused = new RefusedRows(nameOf(plan))
+  const mode = { onePerKey: true } as const
+  const done = await computeBatch(parts, plan, runs, refused, options, mode, async (replay) => {
     await commitLive(parts, plan, replay, { producer, sequence, after })
   })
   return { ...done, through: recorded }
@@ -155,12 +167,13 @@ async function runBatch(
   plan: GroupPlan,
   runs: readonly Run[],
   recorded: Instant | undefined,
+  refused: RefusedRows,
   options: LongCall,
 ): Promise<MaterializeResult> {
   const last = runs.at(-1)!.at
   const name = { producer: runsProducer(plan), sequence: last, after: recorded }
   let overdue = 0
-  const done = await computeBatch(parts, plan, runs, options, {}, async (replay) => {
+  const done = await computeBatch(parts, plan, runs, refused, options, {}, async (replay) => {
     if (last <= plan.group.firstApplied) {
       const stamping = { sequence: 'file', created: 'file', runsThrough: last } as const
       return await commitStamped(parts, plan, replay, name, stamping)
@@ -208,6 +221,7 @@ async function computeBatch(
   parts: MaterializeParts,
   plan: GroupPlan,
   runs: readonly Run[],
+  refused: RefusedRows,
   options: LongCall,
   mode: { readonly onePerKey?: true },
   commit: (extraction: Extraction) => Promise<void>,
@@ -233,7 +247,7 @@ async function computeBatch(
   await parts.sinks.drain({ offline: true })
   parts.telemetry.count('asof_source_rows_too_late', replay.tooLate, { group: nameOf(plan) })
   return {
-    ...counts(plan, replay),
+    ...counts(plan, replay, refused),
     runs: runs.length,
     corrections: replay.corrections,
     tooLate: replay.tooLate,
@@ -271,7 +285,7 @@ async function importHistory(
     await commitAt(parts, plan, found, name, IMPORT_FIRST + imported, { sequence: 'file', created })
     await parts.sinks.drain({ offline: true })
   }
-  return counts(plan, found)
+  return counts(plan, found, new RefusedRows(nameOf(plan)))
 }
 
 async function firstInterval(
@@ -288,16 +302,9 @@ async function firstInterval(
   return Math.min(...firsts, parts.log.now()) as Instant
 }
 
-function counts(plan: GroupPlan, rows: Extraction): MaterializeResult {
-  const reasons: Record<string, number> = {}
-  for (const { reason } of rows.rejected) reasons[reason] = (reasons[reason] ?? 0) + 1
-  return {
-    ...emptyResult(plan),
-    rows: rows.rows,
-    unchanged: rows.unchanged,
-    quarantined: rows.rejectedCount,
-    reasons,
-  }
+function counts(plan: GroupPlan, rows: Extraction, refused: RefusedRows): MaterializeResult {
+  const { rows: count, unchanged } = rows
+  return { ...emptyResult(plan), rows: count, unchanged, ...refused.count(rows) }
 }
 
 function emptyResult(plan: GroupPlan): MaterializeResult {

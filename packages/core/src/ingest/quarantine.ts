@@ -34,8 +34,7 @@ export class Quarantine {
     await this.#online.provision(this.#table)
     const room = LIMITS.quarantineRowsMax - (await this.list(group)).length
     const kept = rows.slice(0, Math.max(0, room)).map((row): QuarantinedRow => {
-      const id = sha256Hex(JSON.stringify([group, row.reason, row.column, row.row])).slice(0, 16)
-      return { ...row, id, group, at }
+      return { ...row, id: quarantineId(group, row), group, at }
     })
     await this.#online.write(
       this.#table,
@@ -80,6 +79,11 @@ export class Quarantine {
       rows.map((row) => keyOf(row.group, row.id)),
     )
   }
+}
+
+/** Names a refused row: the same row of a group, refused for the same reason, is one. */
+export function quarantineId(group: string, row: RejectedRow): string {
+  return sha256Hex(JSON.stringify([group, row.reason, row.column, row.row])).slice(0, 16)
 }
 
 /** Rows in quarantine have no order in time: the first to arrive stays. */

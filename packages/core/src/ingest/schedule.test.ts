@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { propertyRuns } from '../../../testing/src/property-runs.ts'
 import { MICROS, parseInstant, type Instant } from '../clock/instant.ts'
-import { dueRuns, isBackfill, nextRun, runsOf, type Schedule } from './schedule.ts'
+import { countDueRuns, countRuns, dueRuns, isBackfill, nextRun, runsOf, type Schedule } from './schedule.ts'
 
 const hourly: Schedule = {
   every: MICROS.hour,
@@ -56,6 +56,7 @@ test('a run covers its interval, and runs follow each other without gap or overl
       (schedule, from, count, more) => {
         const to = (from + schedule.every * count + (more % schedule.every)) as Instant
         const runs = runsOf(schedule, from, to)
+        assert.equal(countRuns(schedule, from, to), runs.length)
         if (to === from) return assert.equal(runs.length, 0)
         assert.ok(runs[0]!.end - schedule.every <= from && from < runs[0]!.end)
         assert.ok(runs.at(-1)!.end - schedule.every < to && to <= runs.at(-1)!.end)
@@ -101,6 +102,7 @@ test('runs are due once, in order, however the time is cut up', () => {
         }
         const rest = dueRuns({ ...begin(), now })
         const whole = dueRuns({ schedule, startAt, now, firstApplied })
+        assert.equal(countDueRuns({ schedule, startAt, now, firstApplied }), whole.length)
         assert.deepEqual(
           [...seen, ...rest.map((run) => run.at)],
           whole.map((run) => run.at),

@@ -1,5 +1,6 @@
 import type { Instant } from '../clock/instant.ts'
 import { invalid } from '../errors/asof-error.ts'
+import { LIMITS } from '../limits/limits.ts'
 import type { Run } from '../ports/compute-engine.ts'
 
 /**
@@ -27,8 +28,8 @@ export const DUE_RUNS_MAX = 100_000
  * @example
  * ```ts
  * const hourly = { every: MICROS.hour, delay: 0, runtime: 0, lookback: MICROS.day }
- * runsOf(hourly, parseInstant('1969-12-31T23:30:00Z'), parseInstant('1970-01-01T00:30:00Z'))
- * // two runs, at 1970-01-01T00:00:00Z and at 01:00:00Z
+ * const runs = runsOf(hourly, parseInstant('1969-12-31T23:30:00Z'), parseInstant('1970-01-01T00:30:00Z'))
+ * runs.map((run) => formatInstant(run.at)) // ['1970-01-01T00:00:00.000000Z', '1970-01-01T01:00:00.000000Z']
  * ```
  */
 export function runsOf(
@@ -53,6 +54,26 @@ export function runsOf(
     })
   }
   return runs
+}
+
+/** How many runs {@link runsOf} would answer without a limit. @throws {AsofError} `invalid_schedule` */
+export function countRuns(schedule: Schedule, from: Instant, to: Instant): number {
+  checkSchedule(schedule)
+  return from >= to ? 0 : Math.ceil((to - intervalStart(schedule, from)) / schedule.every)
+}
+
+/**
+ * Refuses more runs in one call than there may be.
+ *
+ * @throws {AsofError} `too_many_runs`
+ */
+export function checkRunCount(group: string, runs: number): void {
+  if (runs <= LIMITS.runsPerCallMax) return
+  throw invalid(
+    'too_many_runs',
+    "too many runs for one call: raise the schedule's `every`, or narrow the call with from and to",
+    { group, runs, runsPerCallMax: LIMITS.runsPerCallMax },
+  )
 }
 
 /**
@@ -80,13 +101,24 @@ export type DueState = {
  */
 export function dueRuns(state: DueState): Run[] {
   const { schedule, now, firstApplied, limit = DUE_RUNS_MAX } = state
-  checkSchedule(schedule)
-  const from = 'startAt' in state ? state.startAt : ((state.recordedThrough - schedule.delay) as Instant)
-  // The intervals that have ended, with their delay, by now are those that begin before this one.
-  const to = intervalStart(schedule, (now - schedule.delay) as Instant)
+  const { from, to } = dueRange(state)
   return runsOf(schedule, from, to, limit).map((run) =>
     isBackfill(run.at, firstApplied) ? run : { ...run, created: now },
   )
+}
+
+/** How many runs {@link dueRuns} would answer without a limit. @throws {AsofError} `invalid_schedule` */
+export function countDueRuns(state: DueState): number {
+  const { from, to } = dueRange(state)
+  return countRuns(state.schedule, from, to)
+}
+
+function dueRange(state: DueState): { readonly from: Instant; readonly to: Instant } {
+  const { schedule, now } = state
+  checkSchedule(schedule)
+  const from = 'startAt' in state ? state.startAt : ((state.recordedThrough - schedule.delay) as Instant)
+  // The intervals that have ended, with their delay, by now are those that begin before this one.
+  return { from, to: intervalStart(schedule, (now - schedule.delay) as Instant) }
 }
 
 /** The first run instant after an instant: after a run, the next one. */
