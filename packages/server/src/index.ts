@@ -1,1 +1,6 @@
-export {}
+export * from './server.ts'
+export * from './context.ts'
+export * from './limits.ts'
+export * from './problem.ts'
+export { parseTokens, tokenFile } from './auth.ts'
+export { answer, answerForm, bodyForm, type Form } from './negotiate.ts'
