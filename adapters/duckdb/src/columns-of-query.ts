@@ -216,8 +216,8 @@ class QueryReader {
 
   #star(star: Node, scope: Scope): ReadColumn[] {
     if (star['expr'] !== undefined || star['unpacked'] === true) throw new Unreadable()
-    const { relation_name: relation } = star
-    const columns = relation === undefined ? scope.star : tableOf(scope, String(relation))?.columns
+    const relation = star['relation_name'] as string | undefined
+    const columns = relation === undefined ? scope.star : tableOf(scope, relation)?.columns
     if (columns === undefined) throw new Unreadable()
     const left = new Set<string>(
       [
@@ -407,7 +407,7 @@ function scopeOf(
 /** A relation under its alias, with the column names that the alias gives. */
 function aliased(relation: Relation, table: Node, name: string, environment: Environment): Scope {
   const { columns, rows } = renamed(relation, table['column_name_alias'])
-  const known = String(table['alias'] ?? name)
+  const known = (table['alias'] as string | undefined) ?? name
   return scopeOf([{ name: known.toLowerCase(), columns }], columns, rows, environment)
 }
 
