@@ -23,7 +23,9 @@ export interface DeltaVersion {
  * @throws {AsofError} `corrupt_commit`
  * @example
  * ```ts
- * for (const { version, info } of await deltaHistory(objects, 'flights/departures/v1')) console.log(version, info.operation)
+ * const objects = diskObjectStore('store/offline')
+ * const history = await deltaHistory(objects, 'flights/airport_hourly/v1')
+ * history.map(({ version }) => version)
  * ```
  */
 export async function deltaHistory(objects: ObjectStore, table: string): Promise<readonly DeltaVersion[]> {

@@ -23,7 +23,8 @@ export interface LogParts {
  * `unsupported_table_feature`
  * @example
  * ```ts
- * const log = await readDeltaLog({ objects, parquet }, 'flights/departures/v1')
+ * const objects = diskObjectStore('store/offline')
+ * const log = await readDeltaLog({ objects, parquet: parquetFiles }, 'flights/airport_hourly/v1')
  * log?.files.size
  * ```
  */

@@ -40,8 +40,14 @@ export interface DeltaParts {
  * that names files outside of it
  * @example
  * ```ts
- * const tables = deltaTables({ objects: diskObjectStore('offline'), parquet, now, randomId: randomUUID })
- * await tables.ensure('flights/departures/v1', schema)
+ * import { randomUUID } from 'node:crypto'
+ * import { Readable } from 'node:stream'
+ *
+ * const parts = { objects: diskObjectStore('tables'), parquet: parquetFiles, now: () => now, randomId: randomUUID }
+ * const tables = deltaTables(parts)
+ * const delay = { name: 'delay', type: { kind: 'int32' }, nullable: true } as const
+ * await tables.ensure('flights/departures/v1', { columns: [delay], partitionBy: [] })
+ * const rows = Readable.from([{ rows: 2, columns: { delay: columnOf(delay.type, [7, null]) } }])
  * await tables.append('flights/departures/v1', { rows, writers: [{ writer: 'log', sequence: 1 }], sortBy: [] })
  * ```
  */

@@ -16,8 +16,10 @@ import type { ObjectEntry, ObjectStore } from '@asof/core'
  * @throws {AsofError} `invalid_path`; `disk_failed` (retryable) when the disk is full or read-only, or fails
  * @example
  * ```ts
- * const objects = diskObjectStore('.asof/offline')
- * await objects.put('t/_delta_log/00000000000000000000.json', body, { ifAbsent: true }) // false for all but one
+ * const objects = diskObjectStore('objects')
+ * const body = new TextEncoder().encode('{}')
+ * await objects.put('t/_delta_log/00000000000000000000.json', body, { ifAbsent: true }) // true
+ * await objects.put('t/_delta_log/00000000000000000000.json', body, { ifAbsent: true }) // false
  * ```
  */
 export function diskObjectStore(folder: string): ObjectStore {

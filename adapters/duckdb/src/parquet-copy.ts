@@ -72,7 +72,7 @@ export async function copyParquet(
  *
  * @example
  * ```ts
- * holdsNegativeZero('x', { kind: 'float64' }) // '(x = 0 AND signbit(x))'
+ * holdsNegativeZero('x', { kind: 'float64' }) // 'coalesce(x = 0 AND signbit(x), false)'
  * ```
  */
 export function holdsNegativeZero(expression: string, type: FeatureType): string | undefined {

@@ -44,6 +44,7 @@ export interface LmdbEventLogOptions {
  * @example
  * ```ts
  * await using log = await openLmdbEventLog('.asof/log', { wall: () => instant(Date.now() * 1_000) })
+ * const body = new TextEncoder().encode('three bananas')
  * await log.append([{ producer: 'till-7', sequence: 1, span: 1, body }])
  * ```
  */

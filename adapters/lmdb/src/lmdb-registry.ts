@@ -8,8 +8,8 @@ import { LmdbEnvironment } from './lmdb-environment.ts'
  * @throws {AsofError} `wrong_folder`, `unknown_format`
  * @example
  * ```ts
- * await using registry = await openLmdbRegistry('.asof/registry')
- * await registry.head() // undefined, before the first commit
+ * await using registry = await openLmdbRegistry('lmdb/registry')
+ * await registry.head() // undefined
  * ```
  */
 export async function openLmdbRegistry(folder: string): Promise<Registry> {

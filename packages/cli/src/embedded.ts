@@ -50,7 +50,8 @@ export const systemWall: WallClock = () => (Date.now() * 1_000) as Instant
  *
  * @example
  * ```ts
- * await using store = await openFeatureStore({ project, projectFolder: import.meta.dirname })
+ * const projectFolder = import.meta.dirname
+ * await using store = await openFeatureStore({ project: project('flights', [delayModel]), projectFolder })
  * await store.apply()
  * ```
  */

@@ -30,7 +30,7 @@ const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB']
  *
  * @example
  * ```ts
- * formatAge(now - 200_000_000, now) // '3 min ago'
+ * formatAge(parseInstant('2024-01-01T11:56:40Z'), parseInstant('2024-01-01T12:00:00Z')) // '3 min ago'
  * ```
  */
 export function formatAge(at: Instant, now: Instant): string {

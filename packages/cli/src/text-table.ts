@@ -15,7 +15,12 @@ export interface TextColumn<Row> {
  *
  * @example
  * ```ts
- * textTable([{ title: 'rows', cell: (row) => formatCount(row.rows), align: 'right' }], groups, colours)
+ * import pc from 'picocolors'
+ *
+ * const rows = [{ group: 'airport_hourly', rows: 1_234 }]
+ * const right = { title: 'rows', cell: (row: (typeof rows)[0]) => formatCount(row.rows), align: 'right' } as const
+ * textTable([{ title: 'group', cell: ({ group }) => group }, right], rows, pc.createColors(false))
+ * // 'group            rows\nairport_hourly  1,234'
  * ```
  */
 export function textTable<Row>(

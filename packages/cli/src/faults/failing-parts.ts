@@ -26,7 +26,16 @@ export interface Watch {
  *
  * @example
  * ```ts
- * openFaultStore(shop, { wrap: (parts) => watched(parts, calls, { before: (call) => { if (call >= 3) throw dead() } }) })
+ * import assert from 'node:assert/strict'
+ *
+ * const calls: Calls = { seen: [] }
+ * const before = (call: number): void => assert.notEqual(call, 3, 'the third call fails')
+ * await using faults = await openFaultStore(project('shop', [userStats]), {
+ *   wrap: (parts) => watched(parts, calls, { before }),
+ * })
+ * await faults.store.apply()
+ * await faults.store.push(userStats, [{ user_id: 'ann', event_timestamp: NOON, orders: 1 }])
+ * calls.seen // ['log.append']
  * ```
  */
 export function watched(parts: FeatureStoreParts, calls: Calls, watch: Watch): FeatureStoreParts {

@@ -182,7 +182,7 @@ export class FaultStore implements AsyncDisposable {
  *
  * @example
  * ```ts
- * await using faults = await openFaultStore(project('shop', [model]))
+ * await using faults = await openFaultStore(project('shop', [userStats]))
  * ```
  */
 export async function openFaultStore(project: Project, options: FaultStoreOptions = {}): Promise<FaultStore> {

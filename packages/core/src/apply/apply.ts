@@ -50,7 +50,10 @@ const TRIES_MAX = 100
  * `concurrent_change`, `registry_busy`; of kind `invalid` as `planApply`
  * @example
  * ```ts
- * await applyDefinitions(registry, 'flights', project.definitions, { now, author: 'ann', message: 'hourly delays' })
+ * const { definitions } = project('flights', [hourly])
+ * const given = { now: () => now, author: 'ann', message: 'hourly delays' }
+ * const { snapshot } = await applyDefinitions(memoryRegistry(), 'flights', definitions, given)
+ * snapshot.revision?.number // 1
  * ```
  */
 export async function applyDefinitions(

@@ -18,7 +18,7 @@ const REFERENCE = /^(?:([a-z][a-z0-9_]*)\.)?([a-z][a-z0-9_]*)(?:@(\d{1,7}))?:([a
  * @throws {AsofError} `invalid_reference`; of kind `not_found`, naming the versions that there are
  * @example
  * ```ts
- * resolveFeature(snapshot, 'airport_hourly:delay_mean').feature.type
+ * resolveFeature(snapshot, 'airport_hourly:delay_mean').feature.type // { kind: 'float64' }
  * ```
  */
 export function resolveFeature(snapshot: Snapshot, reference: string): ResolvedFeature {

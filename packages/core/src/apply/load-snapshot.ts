@@ -12,7 +12,7 @@ import { readProject } from './stored-objects.ts'
  * @example
  * ```ts
  * const snapshot = await loadSnapshot(registry, 'flights')
- * snapshot.groups.get('airport_hourly@1')
+ * snapshot.groups.get('airport_hourly@1')?.definition.name // 'airport_hourly'
  * ```
  */
 export async function loadSnapshot(

@@ -49,8 +49,9 @@ export const SEVERITIES: readonly Severity[] = ['safe', 'needs_data', 'breaking'
  * code was not found yet
  * @example
  * ```ts
- * const plan = planApply(await loadSnapshot(registry, 'flights'), project.definitions)
- * plan.severity // 'needs_data'
+ * const plan = planApply(await loadSnapshot(registry, 'flights'), project('flights', [hourly, daily]).definitions)
+ * plan.changes.map((change) => change.id) // ['group/airport_daily@1']
+ * plan.severity // 'safe'
  * ```
  */
 export function planApply(snapshot: Snapshot, definitions: readonly Definition[]): ApplyPlan {

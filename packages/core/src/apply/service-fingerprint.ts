@@ -14,7 +14,7 @@ import type { AppliedGroup, Snapshot } from './snapshot.ts'
  *
  * @example
  * ```ts
- * serviceFingerprint(snapshot, service) // 64 hexadecimal digits
+ * serviceFingerprint(snapshot, delayModel.definition) // 64 hexadecimal digits
  * ```
  */
 export function serviceFingerprint(snapshot: Snapshot, service: ServiceDefinition): string {

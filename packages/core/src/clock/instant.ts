@@ -33,7 +33,7 @@ export const TIMESTAMP_MAX = 253_402_300_799_999_999n
  * @throws {AsofError} `invalid_instant` when it is not whole or outside 1900..2200; the message guesses the unit
  * @example
  * ```ts
- * instant(1_704_067_200_000_000) // 2024-01-01T00:00:00Z
+ * formatInstant(instant(1_704_067_200_000_000)) // '2024-01-01T00:00:00.000000Z'
  * ```
  */
 export function instant(micros: number): Instant {
@@ -76,8 +76,9 @@ export function isInstant(micros: number): micros is Instant {
  * microsecond, or a year outside 1900..2200
  * @example
  * ```ts
- * parseInstant('2024-03-10T02:30:00Z')
- * parseInstant('2024-03-10T02:30:00.000001+05:45')
+ * parseInstant('2024-03-10T02:30:00Z') // 1_710_037_800_000_000
+ * parseInstant('2024-03-10T02:30:00.000001+05:45') // 1_710_017_100_000_001
+ * parseInstant('2024-03-10T02:30:00') // throws: invalid_instant
  * ```
  */
 export function parseInstant(text: string): Instant {

@@ -66,8 +66,8 @@ export interface OnlineKey extends OnlineTable {
  *
  * @example
  * ```ts
- * onlineKey({ namespace: 'feature_store', version: 2, entity: 'airport', entityKey: 'LAX', group: 'delays' })
- * // the bytes of 'feature_store:v2:{airport:LAX}:delays'
+ * const key = onlineKey({ namespace: 'feature_store', version: 2, entity: 'airport', entityKey: 'LAX', group: 'delays' })
+ * new TextDecoder().decode(key) // 'feature_store:v2:{airport:LAX}:delays'
  * ```
  */
 export function onlineKey(key: OnlineKey): Uint8Array {

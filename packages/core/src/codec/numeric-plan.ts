@@ -28,8 +28,11 @@ export interface NumericPlan {
  * @throws {AsofError} `not_numeric` for a field that is no number, bool or timestamp; `unknown_feature`
  * @example
  * ```ts
- * const plan = numericPlan([layout], [0, 2])
- * plan.copy(row, values, statuses, 0) // values[0] and values[1]
+ * const layout = rowLayout(0, [{ name: 'visits', type: { kind: 'int32' } }, { name: 'mean', type: { kind: 'float64' } }])
+ * const row = encodeRow(layout, { e: noon, c: noon, s: 1 }, [42, 0.5])
+ * const [values, statuses] = [new Float64Array(2), new Uint8Array(2)]
+ * numericPlan([layout], [1, 0]).copy(row, values, statuses, 0)
+ * Array.from(values) // [0.5, 42]
  * ```
  */
 export function numericPlan(layouts: readonly RowLayout[], fieldIndexes: readonly number[]): NumericPlan {

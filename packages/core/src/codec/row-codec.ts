@@ -37,8 +37,11 @@ const writer = new ByteWriter()
  * @example
  * ```ts
  * const layout = rowLayout(0, [{ name: 'visits', type: { kind: 'int32' } }])
- * encodeRow(layout, { e, c, s: 7 }, [42])
- * encodeRow(layout, { e, c, s: 8 }, 'deleted')
+ * const at = parseInstant('2024-01-01T00:00:00Z')
+ * const row = encodeRow(layout, { e: at, c: at, s: 7 }, [42])
+ * decodeRow(layout, row).values // [42]
+ * const tombstone = encodeRow(layout, { e: at, c: at, s: 8 }, 'deleted')
+ * decodeRow(layout, tombstone).deleted // true
  * ```
  */
 export function encodeRow(

@@ -15,7 +15,7 @@ import type { KeyValues, ScalarValue, Value } from './value.ts'
  * @example
  * ```ts
  * checkValue({ kind: 'int64' }, 7n, 'age') // 7n
- * checkValue({ kind: 'int32' }, '7', 'age') // throws
+ * checkValue({ kind: 'int32' }, '7', 'age') // throws: invalid_value
  * ```
  */
 export function checkValue(type: FeatureType, value: unknown, path: string): Value | null {
@@ -47,7 +47,8 @@ export function checkValue(type: FeatureType, value: unknown, path: string): Val
  * `invalid_value` as {@link checkValue}
  * @example
  * ```ts
- * checkKey(route.keys, { origin: 'LAX', destination: 'SFO' }, 'key') // ['LAX', 'SFO']
+ * const route = entity('route', { keys: { origin: string(), destination: string() } })
+ * checkKey(route.definition.keys, { origin: 'LAX', destination: 'SFO' }, 'key') // ['LAX', 'SFO']
  * ```
  */
 export function checkKey(

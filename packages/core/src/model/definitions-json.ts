@@ -15,7 +15,9 @@ const FORMAT = 1
  *
  * @example
  * ```ts
- * writeFileSync('definitions.json', exportDefinitions(project('flights', [delayModel])))
+ * const text = exportDefinitions(project('flights', [hourly]))
+ * parseDefinitions(text).definitions.map(definitionId)
+ * // ['entity/airport', 'source/flights', 'group/airport_hourly@1']
  * ```
  */
 export function exportDefinitions(project: {

@@ -87,9 +87,10 @@ type Renamed<Keys, Names> = {
  * @throws {AsofError} `unknown_key` for a key that the features do not have
  * @example
  * ```ts
- * featureService('fraud', {
+ * const fraud = featureService('fraud', {
  *   features: [alias(userStats, 'buyer', { user_id: 'buyer_id' }), alias(userStats, 'seller', { user_id: 'seller_id' })],
- * }) // buyer_orders, seller_orders
+ * })
+ * fraud.definition.features.map((feature) => feature.name) // ['buyer_orders', 'seller_orders']
  * ```
  */
 export function alias<

@@ -49,17 +49,38 @@ export function parquet(name: string, options: FileSourceOptions): Source {
   return fileSource('parquet', name, options)
 }
 
-/** CSV files with a header; as {@link parquet}. */
+/**
+ * CSV files with a header; as {@link parquet}.
+ *
+ * @example
+ * ```ts
+ * csv('payments', { path: 'data/payments-*.csv', eventTime: { column: 'paid_at', zone: 'UTC' }, created: { delay: '2h' } })
+ * ```
+ */
 export function csv(name: string, options: FileSourceOptions): Source {
   return fileSource('csv', name, options)
 }
 
-/** Files of one JSON object a line; as {@link parquet}. */
+/**
+ * Files of one JSON object a line; as {@link parquet}.
+ *
+ * @example
+ * ```ts
+ * jsonl('payments', { path: 'payments.jsonl', eventTime: { column: 'paid_at', unit: 'ms' }, created: { delay: '2h' } })
+ * ```
+ */
 export function jsonl(name: string, options: FileSourceOptions): Source {
   return fileSource('jsonl', name, options)
 }
 
-/** A Delta table; `created: 'commit'` dates its rows by the commit that brought them. */
+/**
+ * A Delta table; `created: 'commit'` dates its rows by the commit that brought them.
+ *
+ * @example
+ * ```ts
+ * delta('payments', { path: 'tables/payments', eventTime: 'paid_at', created: 'commit' })
+ * ```
+ */
 export function delta(name: string, options: FileSourceOptions): Source {
   return fileSource('delta', name, options)
 }
@@ -69,9 +90,9 @@ export function delta(name: string, options: FileSourceOptions): Source {
  *
  * @example
  * ```ts
- * sql('flights', {
- *   query: "SELECT *, date + INTERVAL 2 HOUR AS known_at FROM flights_raw",
- *   sources: [flightsRaw], eventTime: { column: 'date', zone: 'UTC' }, created: { column: 'known_at', zone: 'UTC' },
+ * sql('known_flights', {
+ *   query: 'SELECT *, date + INTERVAL 2 HOUR AS known_at FROM flights',
+ *   sources: [flights], eventTime: { column: 'date', zone: 'UTC' }, created: { column: 'known_at', zone: 'UTC' },
  * })
  * ```
  */
@@ -98,7 +119,7 @@ export interface RequestSource<Fields extends TypedFields> extends Declared<Sour
  * @example
  * ```ts
  * const flight = request('flight', { fields: { scheduled: timestamp() } })
- * flight.field('scheduled')
+ * flight.field('scheduled').from // { request: 'flight', field: 'scheduled' }
  * ```
  */
 export function request<const Fields extends TypedFields>(

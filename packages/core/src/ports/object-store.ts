@@ -42,7 +42,8 @@ export interface ObjectEntry {
  * @throws {AsofError} `invalid_path`
  * @example
  * ```ts
- * checkObjectPath('flights/_delta_log/00000000000000000000.json')
+ * checkObjectPath('flights/_delta_log/0.json') // 'flights/_delta_log/0.json'
+ * checkObjectPath('../flights') // throws: invalid_path
  * ```
  */
 export function checkObjectPath(path: string): string {

@@ -25,7 +25,8 @@ export const FLAG = { stale: 1, defaulted: 2, null_key: 4 } as const
  *
  * @example
  * ```ts
- * vector.delay_mean // 12.5, or null
+ * const vector = await store.get(delayModel, { airport: 'LAX' }, { request: { scheduled } })
+ * vector.delay_mean // 12.5
  * vector.$statuses.delay_mean // 'present'
  * vector.$eventTimes.delay_mean // the instant of the row that answered
  * ```

@@ -20,7 +20,7 @@ export interface ObjectStoreSetup {
  * @example
  * ```ts
  * objectStoreConformance('memory', async () => {
- *   const store = memoryObjectStore()
+ *   const store = memoryObjectStore(() => Date.now())
  *   return { open: () => store }
  * })
  * ```

@@ -23,7 +23,9 @@ export interface FaultyObjectStore extends ObjectStore {
  *
  * @example
  * ```ts
- * const objects = faultyObjectStore(diskObjectStore(folder), { failAt: 3, when: 'after', afterwards: 'dies' })
+ * const objects = faultyObjectStore(memoryObjectStore(), { failAt: 2, when: 'after', afterwards: 'dies' })
+ * await objects.put('a', new Uint8Array([1]))
+ * await objects.get('a') // throws: injected_fault
  * ```
  */
 export function faultyObjectStore(inner: ObjectStore, plan: FaultPlan): FaultyObjectStore {

@@ -27,7 +27,10 @@ const MARK = 'role:'
  *
  * @example
  * ```ts
- * if (!(await playedRole({ append }))) test('survives kill -9', …)
+ * import { test } from 'node:test'
+ *
+ * const append = async (): Promise<void> => tell('appended')
+ * if (!(await playedRole({ append }))) test('survives kill -9', () => {})
  * ```
  */
 export async function playedRole(roles: Readonly<Record<string, Role>>): Promise<boolean> {
