@@ -135,7 +135,15 @@ export class FeatureStore implements AsyncDisposable {
     return await this.#catalog.snapshot()
   }
 
-  /** What applying definitions (the project's own by default) would change. */
+  /**
+   * What applying definitions (the project's own by default) would change.
+   *
+   * @example
+   * ```ts
+   * const plan = await store.plan()
+   * plan.changes // []
+   * ```
+   */
   async plan(definitions: readonly Definition[] = this.#code.definitions): Promise<ApplyPlan> {
     this.#open()
     return planApply(await this.#catalog.refreshed(), definitions)
@@ -145,6 +153,11 @@ export class FeatureStore implements AsyncDisposable {
    * Makes the registry hold definitions, the project's own by default.
    *
    * @throws {AsofError} `conflict` for a breaking change that is not allowed, naming whom it breaks
+   * @example
+   * ```ts
+   * const { committed } = await store.apply({ author: 'ann', message: 'hourly delays' })
+   * committed // false
+   * ```
    */
   async apply(
     options: Partial<Omit<ApplyOptions, 'now'>> & { readonly definitions?: readonly Definition[] } = {},
@@ -166,6 +179,15 @@ export class FeatureStore implements AsyncDisposable {
    *
    * @param name of the push, made by the client, so that a repeat is a duplicate; without it every call is a new push
    * @param options `wait: 'applied'` returns once lookups see the rows
+   * @example
+   * ```ts
+   * const row = { user_id: 'ann', event_timestamp: '2024-01-01T10:00:00Z', orders: 3 }
+   * const name = { producer: 'shop-7', sequence: 1 }
+   * const pushed = await store.push(userStats, [row], name, { wait: 'applied' })
+   * pushed.accepted // 1
+   * const again = await store.push(userStats, [row], name)
+   * again.duplicate // true
+   * ```
    */
   async push(
     group: GroupReference,
@@ -217,7 +239,14 @@ export class FeatureStore implements AsyncDisposable {
     return result
   }
 
-  /** Computes what is due of a group and brings it into both stores. */
+  /**
+   * Computes what is due of a group and brings it into both stores.
+   *
+   * @example
+   * ```ts
+   * const { runs, rows, through } = await store.materialize(hourly)
+   * ```
+   */
   async materialize(group: GroupReference, options: MaterializeOptions = {}): Promise<MaterializeResult> {
     this.#open()
     checkInstants(options.from, options.to)
@@ -242,7 +271,8 @@ export class FeatureStore implements AsyncDisposable {
    * @throws {AsofError} see `lookUp`; `service_not_found`
    * @example
    * ```ts
-   * const vector = await store.get(delayModel, { origin: 'LAX' }, { request: { scheduled } })
+   * const vector = await store.get(delayModel, { airport: 'LAX' }, { request: { scheduled } })
+   * vector.delay_mean // 12.5
    * ```
    */
   async get<S extends FeatureService>(
@@ -254,7 +284,16 @@ export class FeatureStore implements AsyncDisposable {
     return vector!
   }
 
-  /** The features of many entities, in the order asked, duplicates included; one read of the store. */
+  /**
+   * The features of many entities, in the order asked, duplicates included; one read of the store.
+   *
+   * @example
+   * ```ts
+   * const flights = ['LAX', 'SFO'].map((airport) => ({ keys: { airport }, request: { scheduled } }))
+   * const vectors = await store.getMany(delayModel, flights)
+   * vectors.map((vector) => vector.delay_mean) // [12.5, null]
+   * ```
+   */
   async getMany<S extends FeatureService>(
     service: S | string,
     questions: readonly { readonly keys: KeysOf<S>; readonly request?: RequestOf<S> }[],
@@ -282,7 +321,9 @@ export class FeatureStore implements AsyncDisposable {
    * @throws {AsofError} see `train`; with `wait`, labels beyond the offline horizon are waited for
    * @example
    * ```ts
-   * await store.train(delayModel, { labels: 'labels.parquet', at: 'scheduled', to: '/data/train/delays' })
+   * const to = `${import.meta.dirname}/train/delays`
+   * const set = await store.train(delayModel, { labels: 'labels.parquet', at: 'scheduled', to })
+   * set.manifest.labels.rows // 1
    * ```
    */
   async train(service: FeatureService | string, options: TrainingOptions): Promise<TrainingSet> {
@@ -295,6 +336,13 @@ export class FeatureStore implements AsyncDisposable {
    *
    * @param folder absolute path of the set
    * @throws {AsofError} see `verifyTrainingSet`
+   * @example
+   * ```ts
+   * const to = `${import.meta.dirname}/train/verified`
+   * await store.train(delayModel, { labels: 'labels.parquet', at: 'scheduled', to })
+   * const { ok, rowsChecked } = await store.verify(to)
+   * ok // true
+   * ```
    */
   async verify(folder: string, options: VerifyOptions = {}): Promise<Verification> {
     this.#open()
