@@ -67,6 +67,7 @@ export function createProgram(run: Runner, version: string): Command {
     })
   }
 
+  addStart(program, add)
   addDefinitions(program, add)
   addRows(program, add)
   addReading(program, add)
@@ -79,6 +80,20 @@ type Add = <Options, Args extends unknown[]>(
   surface: Surface,
   load: () => Promise<Handler<Options, Args>>,
 ) => void
+
+function addStart(program: Command, add: Add): void {
+  add(
+    program,
+    {
+      usage: 'init [folder]',
+      summary: 'write a small project that runs, with sample data',
+      more: 'Into FOLDER, which must not exist or be empty; the working folder by default.',
+      project: false,
+      examples: ['asof init my-store'],
+    },
+    async () => (await import('./commands/init.ts')).init,
+  )
+}
 
 function addDefinitions(program: Command, add: Add): void {
   const load = async (): Promise<typeof import('./commands/definitions.ts')> =>

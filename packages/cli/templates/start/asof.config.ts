@@ -1,0 +1,4 @@
+import { defineConfig } from 'asof'
+import project from './definitions.ts'
+
+export default defineConfig({ project })
