@@ -33,14 +33,15 @@ import type { Registry } from '../ports/registry.ts'
 import type { Staging } from '../ports/staging.ts'
 import type { Timing } from '../ports/timing.ts'
 import type { TrainingFiles } from '../ports/training-files.ts'
-import { lookUpAsOf, type AsOfParts } from '../serve/as-of.ts'
+import { vectorsOf, type Answer } from '../serve/answer.ts'
 import type { FeatureVector } from '../serve/feature-vector.ts'
-import { lookUp, type LookUpOptions, type LookUpParts, type Question } from '../serve/look-up.ts'
-import type { ServicePlan, SlotPlan } from '../serve/service-plan.ts'
+import type { LookUpOptions, Question } from '../serve/look-up.ts'
+import type { ServicePlan } from '../serve/service-plan.ts'
 import { silentTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { TrainingSet } from '../train/train.ts'
 import type { Verification } from '../train/verify.ts'
 import { Catalog, type GroupReference, type ServiceReference } from './catalog.ts'
+import { Lookups, type Questions } from './lookups.ts'
 import { storeProgress, type StoreProgress } from './store-progress.ts'
 import {
   buildTrainingSet,
@@ -83,9 +84,6 @@ export interface FeatureStoreSettings {
 /** A vector with the types that its service declares. */
 export type TypedVector<S> = FeatureVector & VectorOf<S>
 
-/** How long it is believed how complete a pipeline is, in microseconds: it is about minutes. */
-const COMPLETE_AGE_MAX = 1_000_000
-
 /**
  * A feature store: declare, compute, push, look up, train.
  *
@@ -99,8 +97,7 @@ export class FeatureStore implements AsyncDisposable {
   readonly #sinks: Sinks
   readonly #quarantine: Quarantine
   readonly #catalog: Catalog
-  readonly #lookUpParts: LookUpParts
-  readonly #complete = new Map<GroupPlan, { readonly through: Instant; readonly at: Instant }>()
+  readonly #lookups: Lookups
   #pushes = 0
   #closed = false
 
@@ -124,10 +121,7 @@ export class FeatureStore implements AsyncDisposable {
       },
       this.#settings.sinks,
     )
-    this.#lookUpParts = {
-      ...this.#parts,
-      completeThrough: async (slot) => await this.#completeThrough(slot),
-    }
+    this.#lookups = new Lookups(this.#parts, this.#catalog, this.#sinks)
   }
 
   /** The definitions as they are now, at most a second old. */
@@ -300,19 +294,18 @@ export class FeatureStore implements AsyncDisposable {
     options: LookUpOptions = {},
   ): Promise<TypedVector<S>[]> {
     this.#open()
-    checkInstants(options.at, options.asOf)
-    if (options.at !== undefined && options.asOf !== undefined) {
-      throw invalid('at_and_as_of', 'at is about the recent past and asOf about any: give one of them')
-    }
-    if (options.deadline !== undefined && !(options.deadline >= 0)) {
-      throw invalid('invalid_deadline', 'a deadline is a number of milliseconds')
-    }
-    const plan = await this.#catalog.service(service)
     const asked = questions as unknown as readonly Question[]
-    if (options.asOf !== undefined) {
-      return (await lookUpAsOf(this.#asOfParts, plan, asked, options.asOf, options)) as TypedVector<S>[]
-    }
-    return (await lookUp(this.#lookUpParts, plan, asked, options)) as TypedVector<S>[]
+    return vectorsOf(await this.#lookups.answer(service, asked, options)) as TypedVector<S>[]
+  }
+
+  /** Looks up entities without making vectors of what is found; for those who write it somewhere themselves. */
+  async lookUp(
+    service: ServiceReference,
+    questions: Questions,
+    options: LookUpOptions = {},
+  ): Promise<Answer> {
+    this.#open()
+    return await this.#lookups.answer(service, questions, options)
   }
 
   /**
@@ -441,10 +434,6 @@ export class FeatureStore implements AsyncDisposable {
     await this.close()
   }
 
-  get #asOfParts(): AsOfParts {
-    return { ...this.#parts, offlinePosition: async () => (await this.#sinks.positions())[1] }
-  }
-
   get #trainingParts(): TrainingParts {
     return {
       ...this.#parts,
@@ -470,18 +459,6 @@ export class FeatureStore implements AsyncDisposable {
     const { compute } = plan.group.definition
     if (compute.from !== 'source') return false
     return (await this.snapshot()).sources.get(compute.source)?.future === 'hold'
-  }
-
-  /** Looked up at most once a second: it is about the pipeline, which moves no faster. */
-  async #completeThrough({ plan }: SlotPlan): Promise<Instant> {
-    const now = this.#parts.log.now()
-    const known = this.#complete.get(plan)
-    if (known !== undefined && now - known.at < COMPLETE_AGE_MAX) return known.through
-    const runs = await recordedThrough(this.#parts.log, plan)
-    const through =
-      plan.group.definition.schedule === undefined ? await this.#sinks.onlineThrough() : (runs ?? now)
-    this.#complete.set(plan, { through, at: now })
-    return through
   }
 
   #open(): void {

@@ -18,18 +18,8 @@ import type { DataFile, OfflineStore } from '../ports/offline-store.ts'
 import type { ParquetFiles } from '../ports/parquet-files.ts'
 import type { Staging } from '../ports/staging.ts'
 import type { Timing } from '../ports/timing.ts'
-import type { FeatureVector } from './feature-vector.ts'
-import {
-  assemble,
-  checkEntities,
-  checkExpected,
-  checkRequest,
-  foundRow,
-  MISSING,
-  NULL_KEY,
-  type Found,
-  type Question,
-} from './look-up.ts'
+import { MISSING, NULL_KEY, type Answer, type Found } from './answer.ts'
+import { checkEntities, checkExpected, checkRequest, foundRow, type Question } from './look-up.ts'
 import type { ServicePlan, SlotPlan } from './service-plan.ts'
 
 /** The parts that looking into the past needs. */
@@ -54,7 +44,7 @@ const AT_COLUMN = '$at'
 const RECORDS_PER_READ = 256
 
 /**
- * Looks up vectors as of any past instant, from the tables and what the log holds beyond them.
+ * Looks up entities as of any past instant, from the tables and what the log holds beyond them.
  *
  * @throws {AsofError} as `lookUp`
  */
@@ -64,34 +54,28 @@ export async function lookUpAsOf(
   questions: readonly Question[],
   asOf: Instant,
   options: { readonly request?: Readonly<Record<string, unknown>>; readonly expect?: string },
-): Promise<FeatureVector[]> {
+): Promise<Answer> {
   checkExpected(plan, options.expect)
   checkEntities(questions)
   const keys = questions.map(({ keys }, index) => checkKey(plan.shape.keys, keys, `keys[${index}]`))
   const inputs = questions.map(({ request }) => checkRequest(plan, request ?? options.request ?? {}))
-  if (questions.length === 0) return []
   if (asOf > parts.log.now() + LIMITS.clockSkewMaxMicros) {
     throw invalid('as_of_in_future', 'the instant lies in the future', { asOf: formatInstant(asOf) })
   }
   while (parts.log.now() < asOf) await parts.timing.sleep(1)
+  const answer = { plan, at: asOf, source: 'offline', entities: questions.length, inputs } as const
+  if (questions.length === 0) return { ...answer, found: [], completeThrough: undefined }
   // The log first: what a sink moves into the tables meanwhile is then seen twice, not missed.
   const tail = await recordsFrom(parts.log, await parts.offlinePosition())
   await using session = await parts.engine.labels({
     labels: { kind: 'rows', batch: keyBatch(plan, keys, asOf) },
     at: { column: AT_COLUMN },
   })
-  const found: Found[][] = []
-  for (const slot of plan.slots) found.push(await answersOf(parts, session, slot, plan, keys, tail, asOf))
-  return questions.map((_, entity) =>
-    assemble(
-      plan,
-      found.map((slot) => slot[entity]!),
-      inputs[entity]!,
-      asOf,
-      'offline',
-      undefined,
-    ),
-  )
+  const bySlot: Found[][] = []
+  for (const slot of plan.slots)
+    bySlot.push(await answersOf(parts, session, slot, plan, keys, tail, asOf))
+  const found = questions.flatMap((_, entity) => bySlot.map((slot) => slot[entity]!))
+  return { ...answer, found, completeThrough: undefined }
 }
 
 async function answersOf(

@@ -1,22 +1,19 @@
 import { AsofError, invalid } from '../errors/asof-error.ts'
 import { formatInstant, type Instant } from '../clock/instant.ts'
-import { rowView, type FieldReader } from '../codec/row-layout.ts'
+import { rowView } from '../codec/row-layout.ts'
 import { decodeStampPart } from '../codec/stamp.ts'
 import { recentRange } from '../ingest/online-sink.ts'
 import { LIMITS } from '../limits/limits.ts'
-import type { OnDemandInputShape } from '../apply/service-shape.ts'
 import { checkKey, checkValue } from '../model/check-value.ts'
 import { STATUS_CODE } from '../model/status.ts'
 import type { KeyValues, Value } from '../model/value.ts'
-import { presentValue } from '../model/value-json.ts'
-import { evaluateOnDemand, type OnDemandResult } from '../point-in-time/on-demand.ts'
 import { answerOf, visibleFrom } from '../point-in-time/visible.ts'
 import type { EventLog } from '../ports/event-log.ts'
 import type { OnlineRead, OnlineStore } from '../ports/online-store.ts'
 import type { Timing } from '../ports/timing.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
-import { FeatureVector, FLAG } from './feature-vector.ts'
-import type { CallPlan, ServicePlan, SlotPlan } from './service-plan.ts'
+import { FAILED, MISSING, NULL_KEY, type Answer, type Found } from './answer.ts'
+import type { ServicePlan, SlotPlan } from './service-plan.ts'
 
 /** What a request may say beside its keys. */
 export interface LookUpOptions {
@@ -48,38 +45,8 @@ export interface LookUpParts {
   completeThrough(slot: SlotPlan): Promise<Instant>
 }
 
-/** What was found for one slot of one entity. */
-export interface Found {
-  /** Code of `STATUSES`: present, not_found, expired or error. */
-  readonly status: number
-  /** The row that answers, with the readers of its features; absent unless the status is present. */
-  readonly row: StoredRow | undefined
-  readonly e: number
-  readonly c: number
-  readonly nullKey: boolean
-}
-
-/** The bytes of a row, checked to be whole, and how its features are read. */
-export interface StoredRow {
-  readonly bytes: Uint8Array
-  readonly view: DataView
-  readonly readers: readonly FieldReader[]
-}
-
-/** Nothing is stored, or nothing visible. */
-export const MISSING: Found = {
-  status: STATUS_CODE.not_found,
-  row: undefined,
-  e: Number.NaN,
-  c: Number.NaN,
-  nullKey: false,
-}
-/** A part of the key is null. */
-export const NULL_KEY: Found = { ...MISSING, nullKey: true }
-const FAILED: Found = { ...MISSING, status: STATUS_CODE.error }
-
 /**
- * Looks up the vectors of some entities: one `read` of the online store, whatever their number.
+ * Looks up some entities: one `read` of the online store, whatever their number.
  *
  * @throws {AsofError} `invalid` for keys or inputs of other types than declared, `at_too_far_back`, `at_in_future`,
  * `fingerprint_mismatch`, `deadline_exceeded`
@@ -89,13 +56,13 @@ export async function lookUp(
   plan: ServicePlan,
   questions: readonly Question[],
   options: LookUpOptions,
-): Promise<FeatureVector[]> {
+): Promise<Answer> {
   checkExpected(plan, options.expect)
   checkEntities(questions)
   const keys = questions.map(({ keys }, index) => checkKey(plan.shape.keys, keys, `keys[${index}]`))
   const inputs = questions.map(({ request }) => checkRequest(plan, request ?? options.request ?? {}))
-  if (questions.length === 0) return []
   let at = options.at === undefined ? parts.log.now() : await decisionTime(parts, options.at)
+  const slotCount = plan.slots.length
   const reads = readsOf(plan, keys)
   const reading = readAll(parts, reads.requests)
   const { deadline } = options
@@ -104,28 +71,29 @@ export async function lookUp(
   const complete = plan.slots.some((slot) => slot.freshness !== undefined)
     ? await Promise.all(plan.slots.map((slot) => parts.completeThrough(slot)))
     : undefined
-  const vectors: FeatureVector[] = []
-  const slotCount = plan.slots.length
-  const found: Found[] = Array.from({ length: slotCount }, () => MISSING)
-  for (let entity = 0; entity < questions.length; entity++) {
-    for (let slot = 0; slot < slotCount; slot++) {
-      const place = reads.places[entity * slotCount + slot]!
-      const row = place < 0 ? undefined : stored[place]
-      if (place < 0) found[slot] = NULL_KEY
-      else if (row === FAILED_READ) found[slot] = FAILED
-      else if (row === undefined) found[slot] = MISSING
-      else {
-        const of = plan.slots[slot]!
-        // Only what came after the decision has to be waited for.
-        found[slot] =
-          visibleFromOf(row, of) > at
-            ? await earlierRow(parts, of, reads.requests[place]!, at)
-            : foundRow(of, row, at)
-      }
+  const found: Found[] = []
+  for (let index = 0; index < reads.places.length; index++) {
+    const place = reads.places[index]!
+    const row = place < 0 ? undefined : stored[place]
+    if (place < 0) found.push(NULL_KEY)
+    else if (row === FAILED_READ) found.push(FAILED)
+    else if (row === undefined) found.push(MISSING)
+    else {
+      const slot = plan.slots[index % slotCount]!
+      // Only what came after the decision has to be waited for.
+      const later = visibleFromOf(row, slot) > at
+      found.push(later ? await earlierRow(parts, slot, reads.requests[place]!, at) : foundRow(slot, row, at))
     }
-    vectors.push(assemble(plan, found, inputs[entity]!, at, 'online', complete))
   }
-  return vectors
+  return {
+    plan,
+    at,
+    source: 'online',
+    entities: questions.length,
+    found,
+    inputs,
+    completeThrough: complete,
+  }
 }
 
 /** Refuses a request for more entities than one may ask for. */
@@ -161,106 +129,6 @@ export function checkRequest(
   return request.map(({ name, type }) =>
     Object.hasOwn(given, name) ? checkValue(type, given[name], `request.${name}`) : null,
   )
-}
-
-/** The vector of one entity, from what was found for its slots. */
-export function assemble(
-  plan: ServicePlan,
-  found: readonly Found[],
-  request: readonly (Value | null)[],
-  at: Instant,
-  source: 'online' | 'offline',
-  completeThrough: readonly Instant[] | undefined,
-): FeatureVector {
-  const { outputs } = plan
-  const statuses = new Uint8Array(outputs.length)
-  const flags = new Uint8Array(outputs.length)
-  const eventTimes = new Float64Array(outputs.length)
-  const values: (Value | null)[] = []
-  const calls = plan.calls.map((call) => callOnDemand(call, found, request, at))
-  for (let index = 0; index < outputs.length; index++) {
-    const output = outputs[index]!
-    let value: Value | null | undefined
-    if (output.call >= 0) {
-      const call = calls[output.call]!
-      statuses[index] = call.statuses[output.feature]!
-      eventTimes[index] = Number.NaN
-      value = call.values[output.feature]
-    } else {
-      const slot = found[output.slot]!
-      const { freshness } = plan.slots[output.slot]!
-      statuses[index] = slot.status
-      eventTimes[index] = slot.e
-      value = slot.row === undefined ? null : storedValue(slot.row, output.feature)
-      if (slot.nullKey) flags[index]! |= FLAG.null_key
-      if (completeThrough !== undefined && freshness !== undefined) {
-        const known = Math.max(
-          Number.isNaN(slot.c) ? Number.NEGATIVE_INFINITY : slot.c,
-          completeThrough[output.slot]!,
-        )
-        if (at - known > freshness) flags[index]! |= FLAG.stale
-      }
-    }
-    const status = statuses[index]!
-    if (status === STATUS_CODE.present && value === null) statuses[index] = STATUS_CODE.null
-    if (status === STATUS_CODE.not_found || status === STATUS_CODE.expired) {
-      if (output.default !== undefined) {
-        value = output.default
-        flags[index]! |= FLAG.defaulted
-      }
-    }
-    const shown = value === undefined ? undefined : presentValue(output.type, value)
-    if (shown === undefined) statuses[index] = STATUS_CODE.error
-    values.push(shown ?? null)
-  }
-  return new FeatureVector(values, {
-    names: plan.names,
-    statuses,
-    flags,
-    eventTimes,
-    at,
-    fingerprint: plan.fingerprint,
-    source,
-  })
-}
-
-/** A stored feature; undefined when its bytes cannot be read. */
-function storedValue(row: StoredRow, feature: number): Value | null | undefined {
-  try {
-    return row.readers[feature]!(row.bytes, row.view)
-  } catch {
-    return undefined
-  }
-}
-
-function callOnDemand(
-  { shape, compute, defaults }: CallPlan,
-  found: readonly Found[],
-  request: readonly (Value | null)[],
-  at: Instant,
-): OnDemandResult {
-  const inputs = Object.create(null) as Record<string, Value | number | null>
-  for (const [place, input] of shape.inputs.entries()) {
-    const value = inputOf(input, found, request, defaults[place] ?? null)
-    if (value === undefined) return evaluateOnDemand(shape.definition, compute, undefined, at)
-    inputs[input.name] = value
-  }
-  return evaluateOnDemand(shape.definition, compute, inputs, at)
-}
-
-/** One input as the function sees it; undefined where it is in error. */
-function inputOf(
-  input: OnDemandInputShape,
-  found: readonly Found[],
-  request: readonly (Value | null)[],
-  missing: Value | null,
-): Value | null | undefined {
-  if (input.from === 'request') return presentValue(input.type, request[input.field]!)
-  const slot = found[input.slot]!
-  if (slot.status === STATUS_CODE.error) return undefined
-  if (input.from === 'event-time') return slot.row === undefined ? null : slot.e
-  const value = slot.row === undefined ? missing : storedValue(slot.row, input.feature)
-  return value === undefined ? undefined : presentValue(input.type, value)
 }
 
 /** What is stored came after the decision: one of the rows that it replaced answers, or none. */
@@ -306,7 +174,8 @@ export function foundRow({ plan }: SlotPlan, bytes: Uint8Array, at: Instant): Fo
       c,
       nullKey: false,
     }
-  } catch {
+  } catch (error) {
+    plan.unreadable(error)
     return FAILED // Bytes that cannot be read cost the values in them, not the request.
   }
 }
@@ -399,7 +268,17 @@ async function decisionTime(parts: LookUpParts, at: Instant): Promise<Instant> {
   return at
 }
 
-async function withDeadline<T>(parts: LookUpParts, deadline: number, work: Promise<T>): Promise<T> {
+/**
+ * What `work` answers, in time.
+ *
+ * @param deadline milliseconds
+ * @throws {AsofError} `deadline_exceeded`
+ */
+export async function withDeadline<T>(
+  parts: { readonly timing: Timing },
+  deadline: number,
+  work: Promise<T>,
+): Promise<T> {
   const over = new AbortController()
   const late = parts.timing.sleep(deadline, over.signal).then((): never => {
     throw new AsofError('unavailable', 'deadline_exceeded', 'the stores did not answer in time', { deadline })
