@@ -1,1 +1,6 @@
+export { AsofError, isAsofError, type ErrorDetails, type ErrorKind } from './asof-error.ts'
+export { connect, CONNECT_DEFAULTS, type ConnectOptions } from './client.ts'
+export type { Fetch, FetchInit, FetchResponse } from './exchange.ts'
+export { FeatureVector } from './feature-vector.ts'
+export type * from './service-types.ts'
 export * from './wire.ts'

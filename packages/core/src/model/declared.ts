@@ -15,6 +15,8 @@ export interface Asks<Keys extends object, Request extends object, Vector extend
   readonly [keysType]?: Keys
   readonly [requestType]?: Request
   readonly [vectorType]?: Vector
+  /** The same by a name, for programs that see a declared service without this package. */
+  readonly $types?: { readonly keys: Keys; readonly request: Request; readonly vector: Vector }
 }
 
 /** Features that a service can take, in order: a group, some of its features, an alias, an on-demand group. */
