@@ -212,7 +212,7 @@ function compareGroups(
     findings.push({ severity: 'forbidden', reason, breaks })
   }
   findings.push(...compareFeatures(before, after, schemas, readers))
-  return [...findings, ...differing(before, after, ['status', 'freshness', 'unknownColumns'])]
+  return [...findings, ...differing(before, after, ['status', 'deprecation', 'freshness', 'unknownColumns'])]
 }
 
 function compareFeatures(

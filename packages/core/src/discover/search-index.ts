@@ -44,8 +44,8 @@ export interface SearchIndex {
  *
  * @example
  * ```ts
- * const index = searchIndex([...(await loadSnapshots(registry)).values()])
- * search(index, 'delay').results
+ * const index = searchIndex([snapshot])
+ * search(index, 'delay').results[0]?.id // 'flights.group/airport_hourly@1:delay_mean'
  * ```
  */
 export function searchIndex(snapshots: Iterable<Snapshot>): SearchIndex {

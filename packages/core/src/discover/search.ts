@@ -50,7 +50,8 @@ const ALIKE = [12, 10, 6, 4] as const
  * @throws {AsofError} `query_too_long`
  * @example
  * ```ts
- * search(index, 'delay mean owner:ops-ml', { limit: 10 }).results[0]?.id // 'flights.group/hourly@1:delay_mean'
+ * const { results } = search(searchIndex([snapshot]), 'hourly delay mean', { limit: 10 })
+ * results[0]?.id // 'flights.group/airport_hourly@1:delay_mean'
  * ```
  */
 export function search(

@@ -102,6 +102,10 @@ function checkGroup(
   const by = definitionId(group)
   const entity = index.entities.get(group.entity)
   if (entity === undefined) throw unknownReference('entity', group.entity, by)
+  const replacement = group.deprecation?.replacement
+  if (replacement !== undefined && (replacement === groupId(group) || !index.groups.has(replacement))) {
+    throw unknownReference('feature group to read instead', replacement, by)
+  }
   const keys = entity.keys.map((key) => key.name)
   for (const name of Object.keys(group.key)) {
     if (!keys.includes(name)) {

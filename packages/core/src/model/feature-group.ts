@@ -43,6 +43,14 @@ export interface GroupOptions<Keys extends object, Features extends TypedFields>
   /** Whether the newest rows are also in the online store; true by default. */
   readonly online?: boolean
   readonly status?: 'staging' | 'active' | 'deprecated'
+  /**
+   * With the status `deprecated`: until when the group can be relied on, and what to read instead, `hourly@2` or the
+   * group itself. Plans, answers and search say so.
+   */
+  readonly deprecation?: {
+    readonly after: string
+    readonly replacement?: string | Declared<GroupDefinition>
+  }
   /** The promise: how old the newest complete row may be. */
   readonly freshness?: Duration
   /** A column that nobody declared: left out (of a source), or refuses the row (of a query or push). */
@@ -104,7 +112,9 @@ export function featureGroup<Keys extends object, const Features extends TypedFi
   name: string,
   options: GroupOptions<Keys, Features> & GroupInput,
 ): FeatureGroup<Keys, Features> {
-  const { entity, source, query, sources, every, delay, runtime, lookback, features, ...rest } = options
+  const { entity, source, query, sources, every, delay, runtime, lookback, features, ...others } = options
+  const { deprecation, ...rest } = others
+  const replacement = deprecation?.replacement
   const reads = source === undefined ? (sources ?? []) : [source]
   const scheduled = every !== undefined || runtime !== undefined || lookback !== undefined
   const definition = readDefinition(
@@ -117,10 +127,15 @@ export function featureGroup<Keys extends object, const Features extends TypedFi
       features: namedFields(features),
       schedule: scheduled ? { every, delay, runtime, lookback } : undefined,
       delay: scheduled ? undefined : delay,
+      deprecation: deprecation && {
+        ...deprecation,
+        replacement: typeof replacement === 'object' ? groupId(replacement.definition) : replacement,
+      },
     },
     `feature group ${name}`,
   ) as GroupDefinition
-  const declared: Declared = { definition, refersTo: [entity, ...reads] }
+  const refersTo = [entity, ...reads, ...(typeof replacement === 'object' ? [replacement] : [])]
+  const declared: Declared = { definition, refersTo }
   const answered = answeredBy(
     definition,
     entity.definition.keys.map((key) => key.name),

@@ -1,6 +1,7 @@
 import { invalid } from '../errors/asof-error.ts'
 import type {
   Definition,
+  Deprecation,
   EntityDefinition,
   GroupDefinition,
   OnDemandDefinition,
@@ -21,7 +22,7 @@ import {
   wholeNumber,
 } from './json-object.ts'
 import { LIMITS } from '../limits/limits.ts'
-import { checkColumnName } from './name.ts'
+import { checkColumnName, checkName } from './name.ts'
 import { readSource, readSourceNames } from './read-source.ts'
 import { described, named, readFields, readKeyType, refuseDuplicates } from './read-type.ts'
 
@@ -135,6 +136,7 @@ function readGroup(object: JsonObject): GroupDefinition {
     boundary: object.maybe('boundary', oneOf('inclusive', 'exclusive')) ?? 'inclusive',
     online: object.maybe('online', readFlag) ?? true,
     status: object.maybe('status', oneOf('staging', 'active', 'deprecated')) ?? 'active',
+    deprecation: object.maybe('deprecation', readDeprecation),
     unknownColumns:
       object.maybe('unknownColumns', oneOf('strict', 'additive')) ??
       (compute.from === 'source' ? 'additive' : 'strict'),
@@ -143,7 +145,45 @@ function readGroup(object: JsonObject): GroupDefinition {
     ...described(object),
   })
   checkSchedule(group, object.path)
+  if (group.deprecation !== undefined && group.status !== 'deprecated') {
+    throw invalid('invalid_definition', "only a group with the status 'deprecated' has a deprecation", {
+      path: `${object.path}.deprecation`,
+      status: group.status,
+    })
+  }
   return group
+}
+
+function readDeprecation(json: unknown, path: string): Deprecation {
+  const object = new JsonObject(json, path)
+  const deprecation = compact<Deprecation>({
+    after: object.need('after', readDay),
+    replacement: object.maybe('replacement', readGroupVersion),
+  })
+  object.end()
+  return deprecation
+}
+
+function readDay(json: unknown, path: string): string {
+  const text = readText(json, path)
+  const [, year, month, day] = (/^(\d{4})-(\d\d)-(\d\d)$/.exec(text) ?? []).map(Number)
+  if (year !== undefined && month !== undefined && day !== undefined) {
+    if (year >= 1900 && month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month)) return text
+  }
+  throw invalid('invalid_definition', 'a day is wanted here, such as 2026-12-31', { path, value: text })
+}
+
+function daysIn(year: number, month: number): number {
+  const leap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0
+  return month === 2 ? (leap ? 29 : 28) : [4, 6, 9, 11].includes(month) ? 30 : 31
+}
+
+function readGroupVersion(json: unknown, path: string): string {
+  const [name, version, ...rest] = readText(json, path).split('@')
+  if (version === undefined || rest.length > 0 || !/^[1-9]\d{0,6}$/.test(version)) {
+    throw invalid('invalid_definition', 'a group with its version is wanted here, such as hourly@2', { path })
+  }
+  return `${checkName(name, 'feature group', path)}@${version}`
 }
 
 function checkSchedule(group: GroupDefinition, path: string): void {
