@@ -20,6 +20,11 @@ export const BENCHMARKS: readonly ListedBenchmark[] = [
     load: async () => (await import('./lookup.ts')).lookup,
   },
   {
+    name: 'http',
+    about: 'get of 100 features over HTTP, against a ready-made object in Fastify, and Feast with Redis',
+    load: async () => (await import('./http.ts')).http,
+  },
+  {
     name: 'training',
     about: 'a training set of 20 groups, against chained ASOF joins in DuckDB and join_asof in Polars',
     load: async () => (await import('./training.ts')).training,

@@ -3,9 +3,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 
-/** What Python rivals need, at fixed versions. */
+/** What the rivals of training need, at fixed versions. */
 const REQUIREMENTS = ['polars==2.1.0', 'duckdb==2.0.0']
-const FOLDER = '.cache/venv-bench'
 
 const run = promisify(execFile)
 
@@ -14,14 +13,18 @@ const run = promisify(execFile)
  *
  * @throws {Error} when there is no python3, or its packages cannot be had
  */
-export async function rivalPython(say: (line: string) => void): Promise<string> {
-  const folder = resolve(FOLDER)
+export async function rivalPython(
+  say: (line: string) => void,
+  requirements: readonly string[] = REQUIREMENTS,
+  name = 'venv-bench',
+): Promise<string> {
+  const folder = resolve('.cache', name)
   const bin = join(folder, process.platform === 'win32' ? 'Scripts' : 'bin')
   const python = join(bin, 'python')
   const stamp = join(folder, 'requirements')
-  const wanted = REQUIREMENTS.join('\n')
+  const wanted = requirements.join('\n')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return python
-  say(`making a virtual environment for Python rivals, once: ${REQUIREMENTS.join(', ')}`)
+  say(`making a virtual environment for Python rivals, once: ${requirements.join(', ')}`)
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   await run(process.platform === 'win32' ? 'python' : 'python3', ['-m', 'venv', folder])
@@ -32,7 +35,7 @@ export async function rivalPython(say: (line: string) => void): Promise<string> 
     '--quiet',
     '--disable-pip-version-check',
     '--only-binary=:all:',
-    ...REQUIREMENTS,
+    ...requirements,
   ])
   writeFileSync(stamp, wanted)
   return python
