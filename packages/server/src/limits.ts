@@ -6,6 +6,10 @@ export const SERVER_LIMITS = {
   pushBodyBytesMax: 33_554_432,
   /** Body of a batch: one whole file, which is staged, not held in memory. */
   batchBodyBytesMax: 4_294_967_296,
+  /** Batches that are read and staged at once; each has an engine of its own. */
+  batchesAtOnceMax: 2,
+  /** Batches that arrive, wait and are staged; those beyond are told to come back. */
+  batchesInFlightMax: 16,
   /** Levels of arrays and objects in a body. */
   bodyDepthMax: 32,
   /** Features that a request may list by reference. */

@@ -5,6 +5,7 @@ import { AsofError, HTTP_STATUS, type ErrorDetails } from '@asof/core'
 const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   deadline_exceeded: 504,
   payload_too_large: 413,
+  push_too_large: 413,
   unsupported_media_type: 415,
   not_acceptable: 406,
   method_not_allowed: 405,

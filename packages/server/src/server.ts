@@ -18,7 +18,9 @@ import { healthRoutes } from './health.ts'
 import { SERVER_LIMITS, type ServerLimits } from './limits.ts'
 import { bodyReaders } from './negotiate.ts'
 import { asofErrorOf, problemOf } from './problem.ts'
+import { batchRoute } from './routes/batch-route.ts'
 import { getRoute } from './routes/get-route.ts'
+import { pushRoute } from './routes/push-route.ts'
 
 /** What a server is made of. */
 export interface ServerOptions {
@@ -28,6 +30,11 @@ export interface ServerOptions {
   readonly log?: ServerLog
   readonly telemetry?: Telemetry
   readonly limits?: Partial<ServerLimits>
+  /**
+   * Folder for the bodies of batches while they arrive, where the store's engine can read and on a disk with room for them;
+   * without it no batches are taken.
+   */
+  readonly incoming?: string
   /** Hooks that come before everything else: metrics, traces, logs. */
   readonly watchers?: readonly RouteModule[]
   /** Routes beside the server's own. */
@@ -47,7 +54,7 @@ export interface FeatureServer extends AsyncDisposable {
 }
 
 /** The hooks and routes of every server, in the order in which they are added. */
-const ROUTES: readonly RouteModule[] = [healthRoutes, getRoute]
+const ROUTES: readonly RouteModule[] = [healthRoutes, getRoute, pushRoute]
 
 /**
  * Makes a feature server over a store.
@@ -111,6 +118,7 @@ export function createServer(options: ServerOptions): FeatureServer {
     admission,
     bodyReaders,
     ...ROUTES,
+    ...(options.incoming === undefined ? [] : [batchRoute(options.incoming)]),
     ...(options.routes ?? []),
   ]
   for (const add of modules) add(fastify, context)
