@@ -14,6 +14,8 @@ import { valueFromJson } from '../model/value-json.ts'
 export interface ServicePlan {
   readonly shape: ServiceShape
   readonly fingerprint: string
+  /** Number of the registry's revision that the plan was made from. */
+  readonly revision: number | undefined
   /** Names of the vector's features, in order. */
   readonly names: readonly string[]
   readonly slots: readonly SlotPlan[]
@@ -70,6 +72,7 @@ export function compileService(
   return {
     shape,
     fingerprint: serviceFingerprint(snapshot, service),
+    revision: snapshot.revision?.number,
     names: shape.outputs.map((output) => output.name),
     slots: shape.slots.map((slot, index) => ({
       plan: groupPlan(slot.group),
