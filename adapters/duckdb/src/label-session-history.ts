@@ -1,7 +1,22 @@
+import { realpath } from 'node:fs/promises'
+import { sep } from 'node:path'
 import { TABLE_COLUMNS } from '@asof/core'
-import type { ColumnValues, FeatureType, HistoryBatch, HistoryRequest, TableColumn } from '@asof/core'
+import type {
+  ColumnValues,
+  FeatureType,
+  HistoryBatch,
+  HistoryRequest,
+  KeySet,
+  KeyType,
+  TableColumn,
+} from '@asof/core'
+import type { FlatArray, FlatType } from '@asof/parquet'
 import { readingFiles, run } from './database.ts'
 import { fetchColumns } from './label-session-fetch.ts'
+import type { HistoryFiles } from './label-session-history-files.ts'
+import type { KeyWords } from './label-session-key-table.ts'
+import { readerInPlace, readerInThread } from './label-session-reader.ts'
+import type { HistoryReader } from './label-session-reader.ts'
 import type { OpenLabels } from './label-session.ts'
 import { tableSql } from './relation-sql.ts'
 import { identifier } from './sql-text.ts'
@@ -14,11 +29,130 @@ const ROW_TYPES: readonly FeatureType[] = [
   { kind: 'bool' },
 ]
 
+/** History of fewer rows than this is read before a thread has started. */
+const THREAD_ROWS_MIN = 50_000
+
+/** The readers of one session, and the keys that they look for. */
+export interface HistoryReaders {
+  /** The one for so many rows. */
+  readonly forRows: (rows: number) => HistoryReader
+  /** Keys by the name of their set. */
+  readonly keys: Map<string, Promise<KeyWords>>
+  close(): Promise<void>
+}
+
+/** @param threads with one, everything is read in the calling thread */
+export function historyReaders(threads: number): HistoryReaders {
+  const inPlace = readerInPlace()
+  const inThread = readerInThread()
+  return {
+    forRows: (rows) => (threads > 1 && rows >= THREAD_ROWS_MIN ? inThread : inPlace),
+    keys: new Map(),
+    close: () => inThread.close(),
+  }
+}
+
+/** Rows of history whose key is in the set, as one batch: straight out of the files where they are plain enough, else by SQL. */
+export async function* readHistory(open: OpenLabels, request: HistoryRequest): AsyncGenerator<HistoryBatch> {
+  const read = (await readFlat(open, request)) ?? (await readBySql(open, request))
+  yield read
+}
+
+const FLAT_KEYS: Readonly<Partial<Record<KeyType['kind'], FlatType>>> = {
+  int32: 'int32',
+  int64: 'int64',
+  timestamp: 'timestamp',
+}
+const FLAT_TYPES = new Set<string>([
+  'bool',
+  'int32',
+  'int64',
+  'float32',
+  'float64',
+  'timestamp',
+] satisfies FlatType[])
+
+/** Undefined where types or files are beyond that reader. */
+async function readFlat(open: OpenLabels, request: HistoryRequest): Promise<HistoryBatch | undefined> {
+  const { keySet, keyColumns, files, features, fromId, toId, eMax, eMin, spare } = request
+  const types = open.keyTypes.get(keySet.name)!.map(({ kind }) => FLAT_KEYS[kind])
+  const names = [...keyColumns, ...Object.values(TABLE_COLUMNS), ...features.map(({ name }) => name)]
+  const isPlain =
+    types.length > 0 &&
+    !types.includes(undefined) &&
+    features.every(({ type }) => FLAT_TYPES.has(type.kind)) &&
+    files.every(({ constants }) => names.every((name) => !Object.hasOwn(constants, name)))
+  if (!isPlain || !(await areInside(files, open.folders))) return undefined
+  let keys = open.readers.keys.get(keySet.name)
+  if (keys === undefined) open.readers.keys.set(keySet.name, (keys = readKeys(open, keySet)))
+  const asked: HistoryFiles = {
+    paths: files.map(({ localPath }) => localPath),
+    keys: await keys,
+    keyColumns: keyColumns.map((name, part) => ({ name, type: types[part]! })),
+    times: {
+      event: TABLE_COLUMNS.eventTime,
+      created: TABLE_COLUMNS.created,
+      sequence: TABLE_COLUMNS.sequence,
+    },
+    deleted: TABLE_COLUMNS.deleted,
+    features: features.map(({ name, type }) => ({ name, type: type.kind as FlatType })),
+    fromId,
+    toId,
+    eMax,
+    eMin,
+    spare: arraysOf(spare).filter(isShared),
+  }
+  const rows = files.reduce((sum, file) => sum + (file.rows ?? THREAD_ROWS_MIN), 0)
+  const history = await open.readers.forRows(rows).read(asked, open.call.signal)
+  if (history === undefined) return undefined
+  return {
+    ...history,
+    features: history.features.map((column, index) => ({ type: features[index]!.type, ...column })),
+  }
+}
+
+/** What the database may not read, nobody may. */
+async function areInside(files: HistoryRequest['files'], folders: readonly string[]): Promise<boolean> {
+  try {
+    const roots = await Promise.all([...new Set(folders)].map(async (folder) => await realpath(folder)))
+    const paths = await Promise.all(files.map(async ({ localPath }) => await realpath(localPath)))
+    return paths.every((path) =>
+      roots.some((root) => path.startsWith(root.endsWith(sep) ? root : root + sep)),
+    )
+  } catch {
+    // A file that is not there is told of by the database.
+    return false
+  }
+}
+
+function isShared(array: ColumnValues): array is FlatArray {
+  return !Array.isArray(array) && array.buffer instanceof SharedArrayBuffer
+}
+
+async function readKeys({ database, call, keyTypes }: OpenLabels, { name }: KeySet): Promise<KeyWords> {
+  const types = keyTypes.get(name)!
+  const columns = types.map((_, part) => `k${part}`).join(', ')
+  const found = await run(database.connection, `SELECT ${columns} FROM ${name} ORDER BY id`, call)
+  const { rows, columns: read } = await fetchColumns(found, types)
+  const parts = read.map(({ values }) => values as Int32Array | BigInt64Array)
+  const width = parts.reduce((sum, part) => sum + part.BYTES_PER_ELEMENT / 4, 0)
+  const words = new Int32Array(new SharedArrayBuffer(rows * width * 4))
+  let at = 0
+  for (const part of parts) {
+    const step = part.BYTES_PER_ELEMENT / 4
+    const from = new Int32Array(part.buffer, part.byteOffset, rows * step)
+    for (let id = 0; id < rows; id++)
+      for (let word = 0; word < step; word++) words[id * width + at + word] = from[id * step + word]!
+    at += step
+  }
+  return { name, count: rows, width, words }
+}
+
 /**
  * Rows of history whose key is in the set, as one batch: the keys are joined in SQL, so that rows of other keys, and keys as
  * such, never come here. Times become DOUBLE in SQL, exact for any instant, as a copy of 64-bit integers would need a loop.
  */
-export async function* readHistory(open: OpenLabels, request: HistoryRequest): AsyncGenerator<HistoryBatch> {
+async function readBySql(open: OpenLabels, request: HistoryRequest): Promise<HistoryBatch> {
   const { database, call } = open
   const { keySet, keyColumns, files, features, fromId, toId, eMax, eMin } = request
   const paths = files.map(({ localPath }) => localPath)
@@ -59,7 +193,7 @@ export async function* readHistory(open: OpenLabels, request: HistoryRequest): A
   const types = [...ROW_TYPES, ...features.map(({ type }) => type)]
   const { rows, columns } = await fetchColumns(result, types, arraysOf(request.spare))
   const [ids, e, c, s, deleted, ...values] = columns
-  yield {
+  return {
     rows,
     keyIds: ids!.values as Int32Array,
     e: e!.values as Float64Array,
@@ -73,5 +207,6 @@ export async function* readHistory(open: OpenLabels, request: HistoryRequest): A
 function arraysOf(batch: HistoryBatch | undefined): ColumnValues[] {
   if (batch === undefined) return []
   const { keyIds, e, c, s, deleted, features } = batch
-  return [keyIds, e, c, s, deleted, ...features.map(({ values }) => values)]
+  const valid = features.map((feature) => feature.valid).filter((array) => array !== undefined)
+  return [keyIds, e, c, s, deleted, ...features.map(({ values }) => values), ...valid]
 }

@@ -19,7 +19,8 @@ import { convertSql } from './convert-sql.ts'
 import { openDatabase, queryRow, queryRows, readingFiles, run } from './database.ts'
 import type { Database, DatabaseOptions } from './database.ts'
 import { fingerprintOf } from './label-session-fingerprint.ts'
-import { readHistory } from './label-session-history.ts'
+import { historyReaders, readHistory } from './label-session-history.ts'
+import type { HistoryReaders } from './label-session-history.ts'
 import { fetchColumns } from './label-session-fetch.ts'
 import { writeOutput } from './label-session-output.ts'
 import { relationSql } from './relation-sql.ts'
@@ -41,6 +42,9 @@ export interface OpenLabels {
   readonly call: LongCall
   /** Types of the parts of each key set, by its name. */
   readonly keyTypes: Map<string, readonly KeyType[]>
+  /** Folders whose files may be read. */
+  readonly folders: readonly string[]
+  readonly readers: HistoryReaders
 }
 
 /**
@@ -81,6 +85,8 @@ export async function openLabels(settings: DatabaseOptions, request: LabelsReque
       rowColumn,
       call,
       keyTypes: new Map(),
+      folders,
+      readers: historyReaders(settings.threads ?? 2),
     }
     return new DuckDbLabels(open, await labelTimes(open, time))
   } catch (error) {
@@ -163,6 +169,7 @@ class DuckDbLabels implements LabelSession {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#open.readers.close()
     this.#open.database.close()
   }
 

@@ -1,1 +1,5 @@
-export {}
+export * from './column-reader.ts'
+export * from './damage.ts'
+export * from './flat-file.ts'
+export * from './flat-schema.ts'
+export * from './page-memory.ts'

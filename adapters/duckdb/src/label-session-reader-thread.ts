@@ -1,0 +1,10 @@
+// The thread that reads history: it answers each request by one message.
+import { parentPort } from 'node:worker_threads'
+import { historyAnswers } from './label-session-history-answers.ts'
+import type { HistoryFiles } from './label-session-history-files.ts'
+
+const answer = historyAnswers()
+parentPort!.on('message', (request: HistoryFiles) => {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+  parentPort!.postMessage(answer(request))
+})
