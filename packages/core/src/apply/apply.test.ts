@@ -12,7 +12,7 @@ import { canonicalJson } from '../model/fingerprint.ts'
 import type { Registry } from '../ports/registry.ts'
 import type { ApplyOptions, ApplyResult } from './apply.ts'
 import { applyDefinitions } from './apply.ts'
-import { loadSnapshot } from './load-snapshot.ts'
+import { loadSnapshot, loadSnapshots } from './load-snapshot.ts'
 import { definitionsOf } from './next-snapshot.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -290,7 +290,7 @@ suite('applying at the same time', () => {
 })
 
 suite('what the registry costs and keeps', () => {
-  test('loading costs one head and three gets; a changed word costs three objects of any number', async () => {
+  test('loading costs one head and three gets, and afterwards what is new; a changed word costs three objects of any number', async () => {
     await using memory = memoryRegistry()
     const { registry, calls, written } = counted(memory)
     const apply = applying(registry)
@@ -302,8 +302,35 @@ suite('what the registry costs and keeps', () => {
     calls.length = 0
     const before = written()
     await apply(defined(user, ...groups.slice(1), group('g_0', { description: 'x' })))
-    assert.deepEqual(calls, ['head', 'get', 'get', 'get', 'put', 'commit'])
+    assert.deepEqual(calls, ['head', 'get', 'put', 'commit'])
     assert.equal(written() - before, 3)
+  })
+
+  test('what has not changed stays the same object from revision to revision', async () => {
+    await using registry = memoryRegistry()
+    const apply = applying(registry)
+    await apply(defined(user, orders, fraud))
+    const before = await loadSnapshot(registry, 'shop')
+    await apply(defined(user, orders, { ...fraud, owner: 'risk' }))
+    await apply(defined(user), {}, 'other')
+    const after = await loadSnapshot(registry, 'shop')
+    assert.equal(after.revision?.number, 3)
+    assert.equal(after.groups.get('orders@1'), before.groups.get('orders@1'))
+    assert.notEqual(after.services.get('fraud'), before.services.get('fraud'))
+    assert.equal((await loadSnapshot(registry, 'shop', 1)).services.get('fraud')?.owner, undefined)
+    assert.equal((await loadSnapshot(registry, 'shop')).services.get('fraud')?.owner, 'risk')
+  })
+
+  test('every project is read in three gets', async () => {
+    await using memory = memoryRegistry()
+    const { registry, calls } = counted(memory)
+    const apply = applying(registry)
+    for (const name of ['b', 'a', 'c']) await apply(defined(user, group(`g_${name}`)), {}, name)
+    const { registry: fresh, calls: costs } = counted(memory)
+    const snapshots = await loadSnapshots(fresh)
+    assert.deepEqual(costs, ['head', 'get', 'get', 'get'])
+    assert.deepEqual([...snapshots.keys()], ['a', 'b', 'c'])
+    assert.ok(snapshots.get('b')?.groups.has('g_b@1') === true && calls.length > 0)
   })
 
   test('an object that is missing or was altered is named, not passed over', async () => {

@@ -1,23 +1,18 @@
-import type { Instant } from '../clock/instant.ts'
-import { AsofError, conflict, isAsofError } from '../errors/asof-error.ts'
+import { AsofError, conflict, internal, isAsofError } from '../errors/asof-error.ts'
 import { checkDefinitions } from '../model/check-definitions.ts'
-import type { Definition } from '../model/definition.ts'
-import { canonicalJson } from '../model/fingerprint.ts'
+import { definitionId, type Definition } from '../model/definition.ts'
 import { checkName } from '../model/name.ts'
 import type { Registry } from '../ports/registry.ts'
+import { commitProject, type CommitOptions } from './commit-project.ts'
 import { definitionsById } from './dependencies.ts'
 import { definitionsOf, nextSnapshot } from './next-snapshot.ts'
 import type { ApplyPlan, PlannedChange } from './plan.ts'
 import { diffSnapshots, planChecked } from './plan.ts'
+import { sameJson } from './same-json.ts'
 import type { Snapshot } from './snapshot.ts'
-import { readProject, writeProject } from './stored-objects.ts'
 
 /** How definitions are applied. */
-export interface ApplyOptions {
-  /** The clock; read once for each try to commit. */
-  readonly now: () => Instant
-  readonly author: string
-  readonly message: string
+export interface ApplyOptions extends CommitOptions {
   /** Do breaking changes too; forbidden ones are never done. */
   readonly allowBreaking?: boolean
   /**
@@ -36,9 +31,6 @@ export interface ApplyResult {
   /** False when there was nothing to change: no revision was made. */
   readonly committed: boolean
 }
-
-/** Tries to commit before giving up; each that fails is another apply that succeeded. */
-const TRIES_MAX = 100
 
 /**
  * Makes `definitions` all that a project has, in one commit; other projects are not touched.
@@ -64,34 +56,27 @@ export async function applyDefinitions(
 ): Promise<ApplyResult> {
   checkName(project, 'project')
   const wanted = checkDefinitions(definitions)
-  let base = options.base
-  for (let tries = 0; tries < TRIES_MAX; tries++) {
-    const head = await registry.head()
-    const stored = await readProject(registry, head, project)
-    base ??= stored.snapshot
-    const target = rebase(base, wanted, stored.snapshot)
-    const plan = planChecked(stored.snapshot, target)
-    if (plan.changes.length === 0) return { plan, snapshot: stored.snapshot, committed: false }
+  let { base } = options
+  let plan: ApplyPlan | undefined
+  const result = await commitProject(registry, project, options, (snapshot, at) => {
+    base ??= snapshot
+    const target = keepingSame(snapshot, rebase(base, wanted, snapshot))
+    plan = planChecked(snapshot, target)
+    if (plan.changes.length === 0) return undefined
     refuse(plan, options.allowBreaking === true)
-    const at = Math.max(options.now(), head?.at ?? Number.NEGATIVE_INFINITY) as Instant
-    const next = nextSnapshot(stored.snapshot, target, at)
-    const { root, objects } = writeProject(stored, next)
-    await registry.put(objects)
-    const { author, message } = options
-    const revision = await registry.commit(head?.number ?? 0, { root, at, author, message })
-    if (revision !== undefined) {
-      return { plan, snapshot: Object.freeze({ ...next, revision }), committed: true }
-    }
-  }
-  throw new AsofError(
-    'conflict',
-    'registry_busy',
-    'others keep committing first: try again',
-    { tries: TRIES_MAX },
-    {
-      retryable: true,
-    },
-  )
+    return nextSnapshot(snapshot, target, at)
+  })
+  if (plan === undefined) throw internal('nothing was planned', { project })
+  return { plan, ...result }
+}
+
+/** The definitions, those that a snapshot has already as the very objects that it has: what is one object is not compared. */
+function keepingSame(snapshot: Snapshot, definitions: readonly Definition[]): readonly Definition[] {
+  const present = definitionsById(definitionsOf(snapshot))
+  return definitions.map((definition) => {
+    const known = present.get(definitionId(definition))
+    return known !== undefined && sameJson(known, definition) ? known : definition
+  })
 }
 
 /** The definitions wanted, with what others have done since the base. */
@@ -103,7 +88,7 @@ function rebase(base: Snapshot, wanted: readonly Definition[], current: Snapshot
   const mine = definitionsById(wanted)
   for (const { id } of planChecked(base, wanted).changes) {
     const definition = mine.get(id)
-    if (theirs.has(id) && !same(definition, merged.get(id))) {
+    if (theirs.has(id) && !sameJson(definition, merged.get(id))) {
       throw conflict('concurrent_change', 'someone else has changed this in the meantime: plan again', { id })
     }
     if (definition === undefined) merged.delete(id)
@@ -116,10 +101,6 @@ function rebase(base: Snapshot, wanted: readonly Definition[], current: Snapshot
     const text = `what someone else has applied in the meantime does not fit: plan again; ${error.message}`
     throw new AsofError('conflict', 'concurrent_change', text, {}, { cause: error })
   }
-}
-
-function same(a: Definition | undefined, b: Definition | undefined): boolean {
-  return a === undefined || b === undefined ? a === b : canonicalJson(a) === canonicalJson(b)
 }
 
 function refuse(plan: ApplyPlan, allowBreaking: boolean): void {

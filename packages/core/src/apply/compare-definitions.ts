@@ -12,6 +12,7 @@ import { groupSources, sourceClosure } from '../model/definition-index.ts'
 import type { FeatureType, Field } from '../model/feature-type.ts'
 import { sameStoredType, typeName } from '../model/feature-type.ts'
 import { canonicalJson } from '../model/fingerprint.ts'
+import { sameJson } from './same-json.ts'
 import type { AppliedGroup, Snapshot } from './snapshot.ts'
 
 /**
@@ -80,13 +81,9 @@ export function compareWithRetired(
   return [...findings, { severity: 'forbidden', reason }]
 }
 
-function same(a: unknown, b: unknown): boolean {
-  return a === b || (a !== undefined && b !== undefined && canonicalJson(a) === canonicalJson(b))
-}
-
 function differing<T extends object>(before: T, after: T, names: readonly (keyof T & string)[]): Finding[] {
   return names
-    .filter((name) => !same(before[name], after[name]))
+    .filter((name) => !sameJson(before[name], after[name]))
     .map((name) => ({ severity: 'safe', reason: `${name} changes` }))
 }
 
@@ -99,7 +96,7 @@ function compareEntities(
   after: EntityDefinition,
   { readers, before: was, after: will }: CompareContext,
 ): readonly Finding[] {
-  if (same(before.keys, after.keys)) return []
+  if (sameJson(before.keys, after.keys)) return []
   const breaks = readers(definitionId(before))
   if (storedKeys(before) === storedKeys(after)) {
     return [{ severity: 'breaking', reason: 'the form of a join key in requests changes', breaks }]
@@ -121,7 +118,7 @@ function compareSources(
     return compareFields(before.reads.fields, after.reads.fields, id, readers)
   }
   const changed = (['reads', 'eventTime', 'created', 'future'] as const).filter(
-    (name) => !same(before[name], after[name]),
+    (name) => !sameJson(before[name], after[name]),
   )
   if (changed.length === 0) return []
   const reading = [...was.groups].filter(
@@ -148,7 +145,7 @@ function compareFields(
     const breaks = readers(`${id}:${field.name}`)
     const severity = breaks.length === 0 ? 'safe' : 'breaking'
     if (now === undefined) findings.push({ severity, reason: `${field.name} is removed`, breaks })
-    else if (!same(now.type, field.type))
+    else if (!sameJson(now.type, field.type))
       findings.push({ severity, reason: retyped(field, now.type), breaks })
     else findings.push(...described(field, now))
   }
@@ -157,7 +154,7 @@ function compareFields(
       findings.push({ severity: 'safe', reason: `${field.name} is new` })
     }
   }
-  return findings.length === 0 && !same(before, after)
+  return findings.length === 0 && !sameJson(before, after)
     ? [{ severity: 'safe', reason: 'the order changes' }]
     : findings
 }
@@ -187,7 +184,7 @@ function compareGroups(
   const breaks = readers(definitionId(before))
   const findings: Finding[] = []
   for (const name of FIXED) {
-    if (same(before[name], after[name])) continue
+    if (sameJson(before[name], after[name])) continue
     findings.push({
       severity: 'forbidden',
       reason: `${name} changes under stored rows: raise the version`,
@@ -195,7 +192,7 @@ function compareGroups(
     })
   }
   for (const name of DECIDING) {
-    if (same(before[name], after[name])) continue
+    if (sameJson(before[name], after[name])) continue
     findings.push({
       severity: 'breaking',
       reason: `${name} changes, and with it values: raise the version`,
@@ -210,6 +207,14 @@ function compareGroups(
     // Nothing brings rows that the table has already into the online store.
     const reason = 'it comes into the online store, which lacks the rows that it has: raise the version'
     findings.push({ severity: 'forbidden', reason, breaks })
+  }
+  const models = breaks.filter((service) => service.consumers.length > 0)
+  if (before.status !== 'staging' && after.status === 'staging' && models.length > 0) {
+    findings.push({
+      severity: 'breaking',
+      reason: 'it goes back to staging, and models read it',
+      breaks: models,
+    })
   }
   findings.push(...compareFeatures(before, after, schemas, readers))
   return [...findings, ...differing(before, after, ['status', 'deprecation', 'freshness', 'unknownColumns'])]
@@ -234,9 +239,9 @@ function compareFeatures(
     } else if (known === undefined) {
       const reason = `${field.name} is new: null in older rows, until they are computed again`
       findings.push({ severity: 'needs_data', reason })
-    } else if (!same(known.type, field.type)) {
+    } else if (!sameJson(known.type, field.type)) {
       findings.push({ severity: 'breaking', reason: `${field.name} changes its form in vectors`, breaks })
-    } else if (!same(known.default, field.default)) {
+    } else if (!sameJson(known.default, field.default)) {
       const reason = `the default of ${field.name} changes, and with it values: raise the version`
       findings.push({ severity: 'breaking', reason, breaks })
     } else {
@@ -251,7 +256,7 @@ function compareFeatures(
   }
   const order = (features: readonly Field[], others: readonly Field[]): string[] =>
     features.map((field) => field.name).filter((name) => others.some((other) => other.name === name))
-  if (!same(order(before.features, after.features), order(after.features, before.features))) {
+  if (!sameJson(order(before.features, after.features), order(after.features, before.features))) {
     findings.push({ severity: 'safe', reason: 'the order of features changes' })
   }
   return findings
@@ -265,7 +270,7 @@ function compareOnDemand(
   const breaks = readers(definitionId(before))
   const severity = breaks.length === 0 ? 'safe' : 'breaking'
   const findings: Finding[] = []
-  if (!same(before.inputs, after.inputs)) {
+  if (!sameJson(before.inputs, after.inputs)) {
     findings.push({ severity, reason: 'its inputs change, and with them values: raise the version', breaks })
   }
   if (before.code.fingerprint !== after.code.fingerprint) {
@@ -278,10 +283,10 @@ function compareOnDemand(
 
 function compareServices(before: ServiceDefinition, after: ServiceDefinition): readonly Finding[] {
   const findings: Finding[] = []
-  if (!same(before.features, after.features)) {
+  if (!sameJson(before.features, after.features)) {
     // A consumer that the same change takes off the list no longer reads the service.
     const staying = before.consumers.filter((consumer) =>
-      after.consumers.some((other) => same(consumer, other)),
+      after.consumers.some((other) => sameJson(consumer, other)),
     )
     const severity = staying.length === 0 ? 'safe' : 'breaking'
     const reason = `its vector changes: ${vectorChange(before, after)}`
@@ -295,7 +300,7 @@ function vectorChange(before: ServiceDefinition, after: ServiceDefinition): stri
   const gone = names(before).filter((name) => !names(after).includes(name))
   const come = names(after).filter((name) => !names(before).includes(name))
   const other = after.features.filter((feature) =>
-    before.features.some((known) => known.name === feature.name && !same(known, feature)),
+    before.features.some((known) => known.name === feature.name && !sameJson(known, feature)),
   )
   const parts = [
     ...gone.map((name) => `-${name}`),

@@ -18,6 +18,7 @@ export function emptySnapshot(project: string): Snapshot {
     onDemand: new Map(),
     services: new Map(),
     retired: new Map(),
+    registered: new Map(),
   })
 }
 
@@ -34,7 +35,7 @@ export function definitionsOf(snapshot: Snapshot): readonly Definition[] {
 
 /**
  * What a project is once `definitions` (checked, all of them) take the place of a snapshot's: groups keep their
- * history, a changed list of features is appended to it, a removed group is retired.
+ * history, a changed list of features is appended to it, a removed group is retired, registered consumers stay.
  *
  * @param at when this happens: the `firstApplied` of new group versions
  */
@@ -48,6 +49,10 @@ export function nextSnapshot(before: Snapshot, definitions: readonly Definition[
     if (entity === undefined) throw internal('a group without its entity', { group: groupId(definition) })
     const known = before.groups.get(id) ?? retired.get(id)
     retired.delete(id)
+    if (known !== undefined && known.definition === definition && known.entity === entity) {
+      groups.set(id, known)
+      continue
+    }
     groups.set(
       id,
       Object.freeze({
@@ -58,7 +63,7 @@ export function nextSnapshot(before: Snapshot, definitions: readonly Definition[
       }),
     )
   }
-  return Object.freeze({ ...index, project: before.project, revision: before.revision, groups, retired })
+  return Object.freeze({ ...before, ...index, groups, retired })
 }
 
 /** The last schema is the definition's own list, with its descriptions; an equal one takes the place of the last. */

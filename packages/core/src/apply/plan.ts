@@ -4,12 +4,13 @@ import type { Definition, ServiceDefinition } from '../model/definition.ts'
 import { definitionId, groupId } from '../model/definition.ts'
 import type { DefinitionIndex } from '../model/definition-index.ts'
 import { indexDefinitions } from '../model/definition-index.ts'
-import { canonicalJson } from '../model/fingerprint.ts'
 import { compareDefinitions, compareWithRetired } from './compare-definitions.ts'
-import type { Finding, Severity } from './compare-definitions.ts'
+import type { CompareContext, Finding, Severity } from './compare-definitions.ts'
 import { definitionsById, serviceReaders } from './dependencies.ts'
 import { definitionsOf } from './next-snapshot.ts'
-import type { Snapshot } from './snapshot.ts'
+import { deprecationWarnings, type PlanWarning } from './deprecation-warnings.ts'
+import { sameJson } from './same-json.ts'
+import { consumersOf, type Snapshot } from './snapshot.ts'
 
 export type { Severity } from './compare-definitions.ts'
 
@@ -37,6 +38,8 @@ export interface ApplyPlan {
   readonly changes: readonly PlannedChange[]
   /** The worst of the changes. */
   readonly severity: Severity
+  /** What holds afterwards and should not for long. */
+  readonly warnings: readonly PlanWarning[]
 }
 
 /** From harmless to impossible. */
@@ -73,6 +76,7 @@ export function planChecked(snapshot: Snapshot, wanted: readonly Definition[]): 
     base: snapshot.revision?.number ?? 0,
     changes,
     severity: worst(changes.map((change) => change.severity)),
+    warnings: deprecationWarnings(snapshot, wanted),
   })
 }
 
@@ -85,11 +89,17 @@ function changesBetween(snapshot: Snapshot, wanted: readonly Definition[]): read
   const present = definitionsOf(snapshot)
   const before = definitionsById(present)
   const after = definitionsById(wanted)
-  const context = {
+  /** A service with the models that registered themselves: a change breaks them no less than those declared. */
+  const told = (definition: Definition): Definition =>
+    definition.kind === 'service' && snapshot.registered?.has(definition.name) === true
+      ? { ...definition, consumers: consumersOf(snapshot, definition) }
+      : definition
+  let readers: CompareContext['readers'] | undefined
+  const context: CompareContext = {
     snapshot,
     before: indexDefinitions(present),
     after: indexDefinitions(wanted),
-    readers: serviceReaders(indexDefinitions(present)),
+    readers: (id) => (readers ??= serviceReaders(indexDefinitions(present.map(told))))(id),
   }
   const changes: PlannedChange[] = []
   for (const definition of wanted) {
@@ -97,14 +107,16 @@ function changesBetween(snapshot: Snapshot, wanted: readonly Definition[]): read
     const known = before.get(id)
     if (known === undefined) {
       changes.push(plannedChange(id, 'add', addFindings(snapshot, context.after, definition)))
-    } else if (canonicalJson(known) !== canonicalJson(definition)) {
-      changes.push(plannedChange(id, 'change', compareDefinitions(known, definition, context)))
+    } else if (!sameJson(known, definition)) {
+      const findings = compareDefinitions(told(known), told(definition), context)
+      changes.push(plannedChange(id, 'change', findings))
     }
   }
   for (const definition of present) {
     const id = definitionId(definition)
-    if (!after.has(id))
-      changes.push(plannedChange(id, 'remove', removeFindings(definition, context.readers(id))))
+    if (!after.has(id)) {
+      changes.push(plannedChange(id, 'remove', removeFindings(told(definition), context.readers(id))))
+    }
   }
   return Object.freeze(changes)
 }

@@ -214,7 +214,10 @@ export function joinKeys(
 }
 
 /** The stored groups that an on-demand group reads, each once. */
-export function groupsOf(index: DefinitionIndex, group: OnDemandDefinition): readonly GroupDefinition[] {
+export function groupsOf(
+  index: Pick<DefinitionIndex, 'groups'>,
+  group: OnDemandDefinition,
+): readonly GroupDefinition[] {
   const ids = group.inputs.flatMap(({ from }) => {
     if ('request' in from) return []
     return [`${'group' in from ? from.group : from.eventTimeOf}@${from.version}`]
