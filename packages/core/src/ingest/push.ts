@@ -257,7 +257,9 @@ function checkEventTime(value: unknown, path: string): Instant {
     if (typeof value === 'string') return parseInstant(value)
     if (typeof value === 'number') return givenInstant(value)
   } catch (error) {
-    throw invalid('invalid_event_time', (error as Error).message, { path: at })
+    // What was given stays with the giver: messages of pushes are logged.
+    const [text] = (error as Error).message.split('. value=`', 1)
+    throw invalid('invalid_event_time', text!, { path: at })
   }
   throw invalid('invalid_event_time', 'an event time is an instant in microseconds or RFC 3339 text', {
     path: at,
