@@ -15,9 +15,13 @@ const RUN = ['start', 'end', 'at', 'lookback_start'].map((name) => ({ name, phys
  *
  * @example
  * ```ts
- * const read = await columnsRead(database, 'SELECT origin AS airport, avg(delay) AS mean FROM flights GROUP BY ALL', inputs)
+ * const database = await openDatabase({ folders: [], tempFolder: import.meta.dirname })
+ * const inputs = { flights: [{ name: 'origin', physical: 'VARCHAR' }, { name: 'delay', physical: 'INTEGER' }] }
+ * const query = 'SELECT origin AS airport, avg(delay) AS mean FROM flights GROUP BY ALL'
+ * const read = await columnsRead(database, query, inputs)
  * read?.columns.get('mean') // [{ input: 'flights', column: 'delay' }]
- * read?.rows                // [{ input: 'flights', column: 'origin' }]
+ * read?.rows // [{ input: 'flights', column: 'origin' }]
+ * database.close()
  * ```
  */
 export async function columnsRead(

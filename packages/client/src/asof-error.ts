@@ -13,10 +13,9 @@ export type ErrorDetails = Readonly<Record<string, string | number | bigint | bo
  * @example
  * ```ts
  * try {
- *   await store.get('delay_model', { origin: 'LAX' })
+ *   await client.get('no_such_model', { airport: 'LAX' })
  * } catch (error) {
- *   if (isAsofError(error, 'unavailable')) return fallback
- *   throw error
+ *   if (!isAsofError(error, 'not_found')) throw error
  * }
  * ```
  */

@@ -71,9 +71,11 @@ type AnyOptions = GetOptions & { readonly request?: Readonly<Record<string, unkn
  * @throws {AsofError} `invalid_url`, `invalid_token`, `invalid_option`
  * @example
  * ```ts
- * const store = connect<Services>('http://127.0.0.1:8700', { deadline: 200 })
- * const vector = await store.get('delay_model', { origin: 'LAX' })
- * vector.delay_mean // 12.5, or null
+ * const store = connect(url, { deadline: 2_000 })
+ * const row = { user_id: 'bob', event_timestamp: '2024-01-01T10:00:00Z', orders: 3 }
+ * const { accepted } = await store.push(userStats, [row])
+ * accepted // 1
+ * await store.close()
  * ```
  */
 export function connect<Services extends object = object>(

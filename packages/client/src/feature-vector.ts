@@ -29,9 +29,10 @@ export function checkAnswer(answer: GetColumnsAnswer, entities: number): void {
  *
  * @example
  * ```ts
- * vector.delay_mean // 12.5, or null
- * vector.$statuses.delay_mean // 'present'
- * vector.$eventTimes.delay_mean // microseconds since 1970 of the row that answered
+ * async function delayAt(airport: string): Promise<number | null> {
+ *   const vector = await client.get(delayModel, { airport }, { request: { scheduled } })
+ *   return vector.$statuses['delay_mean'] === 'present' ? vector.delay_mean : null
+ * }
  * ```
  */
 export class FeatureVector {

@@ -142,9 +142,10 @@ export interface FeatureClient<Services extends object = object> extends AsyncDi
  * @example
  * ```ts
  * async function score(store: Lookups<typeof delayModel>) {
- *   const vector = await store.get(delayModel, { origin: 'LAX' })
+ *   const vector = await store.get(delayModel, { airport: 'LAX' }, { request: { scheduled } })
  *   return vector.delay_mean ?? 0
  * }
+ * await score(store) // 12.5
  * ```
  */
 export interface Lookups<Service> {

@@ -62,7 +62,7 @@ const ROUTES: readonly RouteModule[] = [healthRoutes, getRoute, pushRoute]
  * @example
  * ```ts
  * await using server = createServer({ store })
- * const { url } = await server.listen({ host: '127.0.0.1', port: 8700 })
+ * const { url } = await server.listen({ host: '127.0.0.1', port: 0 })
  * ```
  */
 export function createServer(options: ServerOptions): FeatureServer {

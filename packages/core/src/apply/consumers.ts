@@ -30,7 +30,10 @@ const TEXT_CHARS_MAX = 200
  * @throws {AsofError} `service_not_found`, `consumer_declared`, `staging_group`, `invalid_consumer`, `registry_busy`
  * @example
  * ```ts
- * await addConsumer(registry, 'flights', 'delay_model', { model: 'delay', version: '8', team: 'ops-ml' }, options)
+ * const consumer = { model: 'delay', version: '8', team: 'ops-ml' }
+ * const given = { now: () => now, author: 'ann', message: 'the new model' }
+ * const { committed } = await addConsumer(registry, 'flights', 'hourly_model', consumer, given)
+ * committed // true
  * ```
  */
 export async function addConsumer(

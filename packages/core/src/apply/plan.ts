@@ -52,7 +52,8 @@ export const SEVERITIES: readonly Severity[] = ['safe', 'needs_data', 'breaking'
  * code was not found yet
  * @example
  * ```ts
- * const plan = planApply(await loadSnapshot(registry, 'flights'), project('flights', [hourly, daily]).definitions)
+ * const { definitions } = project('flights', [hourlyModel, daily])
+ * const plan = planApply(await loadSnapshot(registry, 'flights'), definitions)
  * plan.changes.map((change) => change.id) // ['group/airport_daily@1']
  * plan.severity // 'safe'
  * ```
