@@ -1,7 +1,7 @@
 // The examples of doc comments: found in the sources, and made into modules that import what they use by name.
 import { globSync, readFileSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
-import { basename, dirname, join, relative } from 'node:path'
+import { basename, dirname, join, relative, sep } from 'node:path'
 
 const REPOSITORY = join(import.meta.dirname, '..')
 const FOLDERS = globSync('{packages,adapters}/*/package.json', { cwd: REPOSITORY }).map(dirname).sort()
@@ -181,10 +181,12 @@ async function importsOf(
 function insideExports(files: readonly string[]): Map<string, string> {
   const imports = new Map<string, string>()
   for (const file of files) {
+    // The modules lie two folders below the repository.
+    const from = `../../${relative(REPOSITORY, file).split(sep).join('/')}`
     const exported = /^export (?:declare )?(?:async )?(function|class|const|interface|type) (\w+)/gm
     for (const [, what, name] of readFileSync(file, 'utf8').matchAll(exported)) {
       const type = what === 'interface' || what === 'type' ? 'type ' : ''
-      imports.set(name!, `import { ${type}${name} } from '${file}'`)
+      imports.set(name!, `import { ${type}${name} } from '${from}'`)
     }
   }
   return imports

@@ -87,6 +87,7 @@ function run(files: readonly string[]): { readonly status: number | null; readon
   const { NODE_TEST_CONTEXT: _, ...env } = process.env
   const ran = spawnSync(process.execPath, [...flags, SCRIPT, ...files], {
     encoding: 'utf8',
+    timeout: 120_000,
     env: { ...env, ASOF_PROPERTY_RUNS: '10' },
   })
   return { status: ran.status, output: ran.stdout + ran.stderr }

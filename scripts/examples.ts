@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { docExamples, exampleModule, exampleSources, place } from './doc-examples.ts'
 import type * as Fixtures from './example-fixtures.ts'
 import type { DocExample, ExampleModule } from './doc-examples.ts'
@@ -64,14 +65,18 @@ function compiled(modules: readonly Wanted[]): Wanted[] {
 /** Runs the modules one after the other in the folder, where `features.ts` has put the data that they read. */
 async function runAll(modules: readonly Wanted[]): Promise<readonly Wanted[]> {
   process.chdir(folder)
-  const features = (await import(join(folder, 'features.ts'))) as typeof Fixtures
+  const features = (await import(urlOf('features.ts'))) as typeof Fixtures
   for (const { name, from } of modules) {
     try {
-      await import(join(folder, name))
+      await import(urlOf(name))
     } catch (error) {
       findings.push(`${from}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
     }
   }
   await features.close()
   return modules
+}
+
+function urlOf(name: string): string {
+  return pathToFileURL(join(folder, name)).href
 }
