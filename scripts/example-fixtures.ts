@@ -91,10 +91,12 @@ export const server: FeatureServer = createServer({ store })
 export const url: string = (await server.listen({ host: '127.0.0.1', port: 0 })).url
 export const client: FeatureClient = connect(url)
 
-/** With `hourlyModel` alone. */
+/** Of two revisions: with `hourly` alone, then with `hourlyModel` too. */
 export const registry: Registry = memoryRegistry()
-const { definitions } = project('flights', [hourlyModel])
-await applyDefinitions(registry, 'flights', definitions, { now: () => now, author: 'ann', message: '' })
+for (const declared of [hourly, hourlyModel]) {
+  const { definitions } = project('flights', [declared])
+  await applyDefinitions(registry, 'flights', definitions, { now: () => now, author: 'ann', message: '' })
+}
 
 export const parquetFiles: ParquetFiles = duckdbParquetFiles({
   folders: [folder],
