@@ -12,10 +12,8 @@ export const SERVER_LIMITS = {
   batchesInFlightMax: 16,
   /** Levels of arrays and objects in a body. */
   bodyDepthMax: 32,
-  /** Features that a request may list by reference. */
-  listedFeaturesMax: 2_000,
   /** Values that one answer may hold: entities times features. */
-  answerValuesMax: 5_000_000,
+  answerValuesMax: 1_000_000,
   /** Bytes of a request's line and headers. */
   headersBytesMax: 16_384,
   /** Time in which a request's headers have to be there. */
@@ -38,7 +36,7 @@ export const SERVER_LIMITS = {
   eventLoopDelayMsMax: 1_000,
   /** How long requests under way may take to end once the server stops. */
   stopMsMax: 10_000,
-  /** How long a client is held to be waiting for a store, where it does not say. */
+  /** The longest deadline that a request may have. */
   deadlineMsMax: 60_000,
 } as const
 

@@ -25,7 +25,7 @@ function write(writer: PackWriter, value: unknown): void {
     writer.arrayHead(value.length)
     for (const element of value) write(writer, element)
   } else if (typeof value === 'object') {
-    const entries = Object.entries(value as object).filter(([, each]) => each !== undefined)
+    const entries = Object.entries(value).filter(([, each]) => each !== undefined)
     writer.mapHead(entries.length)
     for (const [name, each] of entries) {
       writer.text(name)

@@ -59,6 +59,13 @@ export class PackWriter {
     this.#at = this.#bytes.writeDoubleBE(value, this.#code(0xcb))
   }
 
+  /** Elements of an array, each a float32 with all of its bits: a NaN keeps what it carries. */
+  float32s(values: Float32Array): void {
+    this.#room(values.length * 5)
+    const bits = new Uint32Array(values.buffer, values.byteOffset, values.length)
+    for (const each of bits) this.#at = this.#bytes.writeUInt32BE(each, this.#code(0xca))
+  }
+
   text(value: string): void {
     this.#room(value.length * BYTES_PER_UNIT + 5)
     const short = value.length * BYTES_PER_UNIT
