@@ -1,4 +1,4 @@
-import { isAsofError } from '../errors/asof-error.ts'
+import { AsofError, isAsofError } from '../errors/asof-error.ts'
 import type { Instant } from '../clock/instant.ts'
 import { LIMITS } from '../limits/limits.ts'
 import { groupId } from '../model/definition.ts'
@@ -112,8 +112,23 @@ async function extracted(
   } catch (error) {
     // A pushed instant that is a number counts microseconds, as in rows.
     if (isAsofError(error) && error.code === 'number_without_unit') return await extract({ unit: 'us' })
-    throw error
+    throw 'path' in batch ? fileError(error, batch.format) : error
   }
+}
+
+/** Codes of an engine that cannot read a file; what it says may hold a line of it, and where it lies. */
+const UNREADABLE: ReadonlySet<string> = new Set(['query_failed', 'damaged_file', 'no_columns'])
+
+/** The file is the caller's: that it is damaged is no damage to the store, and what is in it is not repeated. */
+function fileError(error: unknown, format: string): unknown {
+  if (!isAsofError(error) || !UNREADABLE.has(error.code)) return error
+  return new AsofError(
+    'invalid',
+    'invalid_batch',
+    'the batch cannot be read in its form, or has no rows',
+    { format },
+    { cause: error },
+  )
 }
 
 function countsOf(found: Extraction): Omit<PushBatchResult, 'position' | 'at'> {

@@ -27,7 +27,7 @@ interface BatchRequest {
  */
 export const batchRoute =
   (folder: string): RouteModule =>
-  (server, { store, telemetry, limits }) => {
+  (server, { store, telemetry, limits, state }) => {
     const incoming = incomingFolder(folder)
     const turns = new Turns(limits.batchesAtOnceMax, limits.batchesInFlightMax)
     const path = '/v1/groups/:group/batches'
@@ -43,7 +43,12 @@ export const batchRoute =
       {
         config: { scope: 'write' },
         bodyLimit: limits.batchBodyBytesMax,
-        onRequest: (request, _, done) => done(refusalOf(request, limits.batchBodyBytesMax)),
+        onRequest: (request, reply, done) => {
+          const refusal = refusalOf(request, limits.batchBodyBytesMax)
+          // What is left of the body is not waited for.
+          if (refusal !== undefined) void reply.header('connection', 'close')
+          done(refusal)
+        },
         schema: {
           summary: 'Push a whole batch',
           description:
@@ -107,9 +112,12 @@ export const batchRoute =
       async (request, reply) => {
         const { producer, sequence, wait } = request.query
         const answering = answerForm(request)
+        // Until the whole body is there, an answer ends the connection.
+        void reply.header('connection', 'close')
         const group = groupId((await store.groupPlan(request.params.group)).group.definition)
         const result = await turns.take(async (turn) => {
           const received = await incoming.receive(request.body, limits.batchBodyBytesMax)
+          if (state.stage !== 'draining') void reply.removeHeader('connection')
           try {
             telemetry.observe('asof_pushed_bytes', received.bytes, { kind: 'batch' })
             await turn()
