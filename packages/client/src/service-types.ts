@@ -94,6 +94,9 @@ export interface PushResult {
 /** Any name where no services are listed; none but the listed ones otherwise. */
 type AnyName<Services> = [keyof Services] extends [never] ? string : never
 
+/** The types behind a listed name; a declared service has its own. */
+type Listed<Services, Service> = Service extends keyof Services ? Services[Service] : Service
+
 /**
  * A feature store over the network: the calls of one in process, and what they answer.
  *
@@ -101,28 +104,18 @@ type AnyName<Services> = [keyof Services] extends [never] ? string : never
  */
 export interface FeatureClient<Services extends object = object> extends AsyncDisposable {
   /** The features of one entity. */
-  get<Name extends keyof Services & string>(
-    service: Name,
-    keys: KeysOf<Services[Name]>,
-    options?: GetOptions & { readonly request?: RequestOf<Services[Name]> },
-  ): Promise<TypedVector<Services[Name]>>
-  get<Service extends DeclaredService>(
+  get<Service extends DeclaredService | (keyof Services & string)>(
     service: Service | AnyName<Services>,
-    keys: KeysOf<Service>,
-    options?: GetOptions & { readonly request?: RequestOf<Service> },
-  ): Promise<TypedVector<Service>>
+    keys: KeysOf<Listed<Services, Service>>,
+    options?: GetOptions & { readonly request?: RequestOf<Listed<Services, Service>> },
+  ): Promise<TypedVector<Listed<Services, Service>>>
 
   /** The features of many entities, in the order asked, duplicates included; one request. */
-  getMany<Name extends keyof Services & string>(
-    service: Name,
-    questions: readonly Question<Services[Name]>[],
-    options?: GetOptions,
-  ): Promise<TypedVector<Services[Name]>[]>
-  getMany<Service extends DeclaredService>(
+  getMany<Service extends DeclaredService | (keyof Services & string)>(
     service: Service | AnyName<Services>,
-    questions: readonly Question<Service>[],
+    questions: readonly Question<Listed<Services, Service>>[],
     options?: GetOptions,
-  ): Promise<TypedVector<Service>[]>
+  ): Promise<TypedVector<Listed<Services, Service>>[]>
 
   /** Appends whole rows to a group, durably: all, or none. A group is `name`, `name@version`, or as it was declared. */
   push(
