@@ -2,6 +2,7 @@ import { invalid, isAsofError, notFound } from '../errors/asof-error.ts'
 import type { Instant } from '../clock/instant.ts'
 import { loadSnapshot } from '../apply/load-snapshot.ts'
 import type { AppliedGroup, Snapshot } from '../apply/snapshot.ts'
+import { unknownSchema } from '../codec/row-layout.ts'
 import { compileGroup, type GroupPlan } from '../ingest/group-plan.ts'
 import type { GroupName } from '../ingest/log-record.ts'
 import { groupId, type GroupDefinition, type ServiceDefinition } from '../model/definition.ts'
@@ -41,6 +42,10 @@ export class Catalog {
   readonly #snapshots = new Map<string, { readonly snapshot: Snapshot; readonly at: Instant }>()
   readonly #plans = new WeakMap<AppliedGroup, GroupPlan>()
   readonly #services = new WeakMap<ServiceDefinition, ServicePlan>()
+  #unknownSchemas = 0
+  readonly #unreadable = (error: unknown): void => {
+    if (isAsofError(error, 'conflict') && error.code === 'unknown_schema') this.#unknownSchemas++
+  }
 
   constructor(parts: CatalogParts, code: Project) {
     this.#parts = parts
@@ -64,6 +69,21 @@ export class Catalog {
   /** When the registry last answered for the project; undefined before it ever did. */
   get lookedAt(): Instant | undefined {
     return this.#snapshots.get(this.#code.name)?.at
+  }
+
+  /**
+   * Uses a service's plan; where a row was met that is in a schema younger than the definitions in hand, looks at the registry
+   * again and, if there are newer ones, does it once more with their plan.
+   */
+  async withService<T>(reference: ServiceReference, use: (plan: ServicePlan) => Promise<T>): Promise<T> {
+    const plan = await this.service(reference)
+    // Another call's row at the same time costs a needless look, and no row goes unnoticed.
+    const before = this.#unknownSchemas
+    const result = await use(plan)
+    if (this.#unknownSchemas === before) return result
+    await this.refreshed()
+    const newer = await this.service(reference)
+    return newer === plan ? result : await use(newer)
   }
 
   /** The definitions of the project at one revision; the newest where none is named. */
@@ -122,13 +142,21 @@ export class Catalog {
   /**
    * The group version that a log record is about, removed ones included: what was acknowledged is kept, and is there when the
    * version comes back. Undefined where there never was one.
+   *
+   * @param schema index of the schema in which the record's rows are
+   * @throws {AsofError} `unknown_schema`
    */
-  async groupOfRecord({ project, group, version }: GroupName): Promise<GroupPlan | undefined> {
+  async groupOfRecord(
+    { project, group, version }: GroupName,
+    schema: number = 0,
+  ): Promise<GroupPlan | undefined> {
     const id = groupId({ name: group, version })
     const find = (snapshot: Snapshot): AppliedGroup | undefined =>
       snapshot.groups.get(id) ?? snapshot.retired?.get(id)
     // A record may be younger than the snapshot in hand.
-    const found = find(await this.snapshot(project)) ?? find(await this.refreshed(project))
+    const known = find(await this.snapshot(project))
+    const found = known !== undefined && schema < known.schemas.length ? known : find(await this.refreshed(project))
+    if (found !== undefined && schema >= found.schemas.length) throw unknownSchema(schema)
     return found && (await this.compiled(project, found))
   }
 
@@ -136,7 +164,7 @@ export class Catalog {
   async compiled(project: string, group: AppliedGroup): Promise<GroupPlan> {
     const known = this.#plans.get(group)
     if (known !== undefined) return known
-    const plan = compileGroup(project, this.#parts.namespace, group)
+    const plan = compileGroup(project, this.#parts.namespace, group, this.#unreadable)
     if (group.definition.online) {
       await this.#parts.online.provision(plan.onlineTable)
       await this.#parts.online.provision(plan.recentTable)

@@ -109,8 +109,8 @@ export class FeatureStore implements AsyncDisposable {
     this.#code = code
     const { namespace } = this.#settings
     this.#catalog = new Catalog({ ...this.#parts, namespace, now: () => parts.log.now() }, code)
-    const groupPlan = async (name: GroupName): Promise<GroupPlan | undefined> =>
-      await this.#catalog.groupOfRecord(name)
+    const groupPlan = async (name: GroupName, schema?: number): Promise<GroupPlan | undefined> =>
+      await this.#catalog.groupOfRecord(name, schema)
     this.#quarantine = new Quarantine(parts.online, code.name)
     this.#sinks = new Sinks(
       {

@@ -25,10 +25,17 @@ export interface GroupPlan {
   readonly entityKey: (key: KeyValues) => string
   /** The online store's key for that text. */
   readonly onlineKey: (entityKey: string) => Uint8Array
+  /** Is told why a stored row could not be read: it may be of a schema that is younger than this plan. */
+  readonly unreadable: (error: unknown) => void
 }
 
 /** Compiles a group version. `namespace` begins every online key. */
-export function compileGroup(project: string, namespace: string, group: AppliedGroup): GroupPlan {
+export function compileGroup(
+  project: string,
+  namespace: string,
+  group: AppliedGroup,
+  unreadable: GroupPlan['unreadable'] = () => undefined,
+): GroupPlan {
   const { definition, entity } = group
   const keyTypes = entity.keys.map((key) => key.type)
   const layouts = group.schemas.map((fields, id) => rowLayout(id, fields))
@@ -51,5 +58,6 @@ export function compileGroup(project: string, namespace: string, group: AppliedG
       entity: entity.name,
       group: definition.name,
     }),
+    unreadable,
   }
 }

@@ -1,3 +1,4 @@
+import { schemaIdOf } from '../codec/row-layout.ts'
 import { corrupt } from '../errors/asof-error.ts'
 
 /**
@@ -36,6 +37,14 @@ export interface BatchBody extends GroupName {
   readonly created: 'file' | 'append' | 'later'
   /** The last run instant that this batch records, for a scheduled group. */
   readonly runsThrough?: number
+}
+
+/** The newest schema of the group that a record needs, as index. */
+export function schemaOf(body: LogBody): number {
+  if (body.kind === 'batch') return body.schema
+  // The rows of a push are encoded together, in one schema.
+  const [first] = body.rows
+  return first === undefined ? 0 : schemaIdOf(first.row)
 }
 
 const KINDS = { rows: 1, batch: 2 } as const

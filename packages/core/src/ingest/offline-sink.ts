@@ -8,7 +8,7 @@ import type { ParquetFiles } from '../ports/parquet-files.ts'
 import type { Staging } from '../ports/staging.ts'
 import type { GroupPlan } from './group-plan.ts'
 import { groupSortOrder, groupTableSchema, TABLE_COLUMNS } from './group-table.ts'
-import { decodeLogBody, type BatchBody, type GroupName, type RowsBody } from './log-record.ts'
+import { decodeLogBody, schemaOf, type BatchBody, type GroupName, type RowsBody } from './log-record.ts'
 import { timesOf } from './online-sink.ts'
 
 /** The writer under which this log's only partition stands in every table. */
@@ -21,7 +21,8 @@ export interface OfflineSinkParts {
   readonly offline: OfflineStore
   readonly parquet: ParquetFiles
   readonly staging: Staging
-  groupPlan(name: GroupName): Promise<GroupPlan | undefined>
+  /** As of the online sink. */
+  groupPlan(name: GroupName, schema?: number): Promise<GroupPlan | undefined>
 }
 
 /**
@@ -39,21 +40,22 @@ export class OfflineSink {
   }
 
   /** Applies records in order. */
-  async apply(records: readonly LogRecord[]): Promise<void> {
+  async apply(given: readonly LogRecord[]): Promise<void> {
     const pushed = new Map<string, { plan: GroupPlan; records: { record: LogRecord; body: RowsBody }[] }>()
     const flush = async (table: string): Promise<void> => {
       const waiting = pushed.get(table)
       pushed.delete(table)
       if (waiting !== undefined) await this.#appendRows(waiting.plan, waiting.records)
     }
-    for (const record of records) {
+    for (const record of given) {
       const body = decodeLogBody(record.body)
-      const plan = await this.#parts.groupPlan(body)
+      const plan = await this.#parts.groupPlan(body, schemaOf(body))
       if (plan === undefined) continue
       if (body.kind === 'rows') {
-        const waiting = pushed.get(plan.offlineTable) ?? { plan, records: [] }
-        pushed.set(plan.offlineTable, waiting)
-        waiting.records.push({ record, body })
+        const records = pushed.get(plan.offlineTable)?.records ?? []
+        records.push({ record, body })
+        // The plan of the last record: it knows the schemas of all before it.
+        pushed.set(plan.offlineTable, { plan, records })
       } else {
         await flush(plan.offlineTable)
         await this.#appendBatch(plan, record, body)

@@ -13,7 +13,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 import { LIMITS } from '../limits/limits.ts'
 import type { GroupPlan } from './group-plan.ts'
 import { groupTableSchema, TABLE_COLUMNS } from './group-table.ts'
-import { decodeLogBody, type BatchBody, type GroupName } from './log-record.ts'
+import { decodeLogBody, schemaOf, type BatchBody, type GroupName } from './log-record.ts'
 
 /** One row on its way into the online store; `row` carries its final stamp. */
 interface Arrival extends Stamp {
@@ -27,8 +27,12 @@ export interface OnlineSinkParts {
   readonly parquet: ParquetFiles
   readonly staging: Staging
   readonly telemetry: Telemetry
-  /** The compiled group version, its tables provisioned; undefined once it is gone from the registry. */
-  groupPlan(name: GroupName): Promise<GroupPlan | undefined>
+  /**
+   * The compiled group version, its tables provisioned, that knows a schema; undefined once it is gone from the registry.
+   *
+   * @throws {AsofError} `unknown_schema`
+   */
+  groupPlan(name: GroupName, schema?: number): Promise<GroupPlan | undefined>
 }
 
 const HELD_TABLE = 'held'
@@ -57,7 +61,7 @@ export class OnlineSink {
     const pending = new Map<GroupPlan, Arrival[]>()
     for (const record of records) {
       const body = decodeLogBody(record.body)
-      const plan = await this.#parts.groupPlan(body)
+      const plan = await this.#parts.groupPlan(body, schemaOf(body))
       if (plan === undefined || !plan.group.definition.online) continue
       if (body.kind === 'rows') {
         const arrivals = pending.get(plan) ?? []
