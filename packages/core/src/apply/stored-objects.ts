@@ -92,12 +92,27 @@ export async function readRoot(
   registry: Registry,
   revision: Revision | undefined,
 ): Promise<Root['projects']> {
-  if (revision === undefined) return {}
-  const root = (await readObjects(registry, [revision.root]))[0] as Root
-  if (root.format === FORMAT) return root.projects
-  throw invalid('newer_registry', 'a later version of asof wrote this registry: update asof', {
-    format: root.format,
-  })
+  return (await readRoots(registry, [revision]))[0]!
+}
+
+/** The hash of each project's tree at several revisions; before the first there is none. */
+export async function readRoots(
+  registry: Registry,
+  revisions: readonly (Revision | undefined)[],
+): Promise<readonly Root['projects'][]> {
+  const there = revisions.filter((revision) => revision !== undefined)
+  const roots = (await readObjects(
+    registry,
+    there.map((revision) => revision.root),
+  )) as readonly Root[]
+  const newer = roots.find((root) => root.format !== FORMAT)
+  if (newer !== undefined) {
+    throw invalid('newer_registry', 'a later version of asof wrote this registry: update asof', {
+      format: newer.format,
+    })
+  }
+  let at = 0
+  return revisions.map((revision) => (revision === undefined ? {} : roots[at++]!.projects))
 }
 
 /** The entries of trees, in the order asked; of what has no tree none. */

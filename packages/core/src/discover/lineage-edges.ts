@@ -9,7 +9,8 @@ import type {
 } from '../model/definition.ts'
 import { groupId } from '../model/definition.ts'
 import { groupSources } from '../model/definition-index.ts'
-import { modelNode, type ColumnLineage, type ColumnsOf, type LineageNode } from './lineage.ts'
+import type { ColumnsRead, InputColumn } from '../ports/compute-engine.ts'
+import { modelNode, type ColumnsOf, type LineageNode } from './lineage.ts'
 import { EVENT_TIME, type FoundReference } from './reference.ts'
 
 /** Values of one thing go into another. */
@@ -156,7 +157,7 @@ class Edges implements LineageEdges {
     if (reads.format !== 'sql') return []
     const columns = await this.#columnsOf({ id: `source/${source.name}`, ...reads })
     if (columns === undefined) return this.#wholes(reads.sources, [this.#node(source)])
-    const asked = new Set(columns.keys())
+    const asked = new Set(columns.columns.keys())
     for (const reader of this.#readers.get(`source/${source.name}`) ?? []) {
       for (const { from } of await this.#edgesInto(reader)) {
         if (from.kind === 'source' && from.name === source.name && from.part !== undefined)
@@ -193,29 +194,30 @@ class Edges implements LineageEdges {
       if (columns === undefined) return [...edges, ...this.#wholes(compute.sources, whole)]
       for (const node of whole) edges.push(...this.#columnEdges(columns, node.part!, compute.sources, [node]))
       if (this.#rows) {
-        for (const name of [...keys, EVENT_TIME, DELETED]) {
-          if (columns.has(name)) edges.push(...this.#columnEdges(columns, name, compute.sources, whole))
-        }
+        const deciding = [...keys, EVENT_TIME, DELETED].flatMap((name) => columns.columns.get(name) ?? [])
+        edges.push(...pairs(this.#inputs(deciding), whole))
       }
     }
     return edges
   }
 
   #columnEdges(
-    columns: ColumnLineage,
+    { columns, rows }: ColumnsRead,
     column: string,
     sources: readonly string[],
     to: readonly LineageNode[],
   ): readonly EdgePair[] {
     const inputs = columns.get(column)
     if (inputs === undefined) return this.#wholes(sources, to)
-    return pairs(
-      inputs.flatMap((input) => {
-        const source = this.#snapshot.sources.get(input.input)
-        return source === undefined ? [] : [this.#node(source, input.column)]
-      }),
-      to,
-    )
+    return pairs(this.#inputs(this.#rows ? [...inputs, ...rows] : inputs), to)
+  }
+
+  /** Columns of sources; what a query sees of its run is none. */
+  #inputs(columns: readonly InputColumn[]): readonly LineageNode[] {
+    return columns.flatMap(({ input, column }) => {
+      const source = this.#snapshot.sources.get(input)
+      return source === undefined ? [] : [this.#node(source, column)]
+    })
   }
 
   #wholes(sources: readonly string[], to: readonly LineageNode[]): readonly EdgePair[] {

@@ -67,14 +67,17 @@ const DEFINITIONS = [
   },
 ]
 
-const columnsOf: ColumnsOf = ({ id }) =>
-  id === 'source/flights'
-    ? new Map([
-        ['date', [{ input: 'raw', column: 'date' }]],
-        ['delay', [{ input: 'raw', column: 'delay' }]],
-        ['origin', [{ input: 'raw', column: 'from' }]],
-      ])
-    : new Map([['mean', [{ input: 'flights', column: 'delay' }]]])
+const columnsOf: ColumnsOf = ({ id }) => ({
+  rows: [],
+  columns:
+    id === 'source/flights'
+      ? new Map([
+          ['date', [{ input: 'raw', column: 'date' }]],
+          ['delay', [{ input: 'raw', column: 'delay' }]],
+          ['origin', [{ input: 'raw', column: 'from' }]],
+        ])
+      : new Map([['mean', [{ input: 'flights', column: 'delay' }]]]),
+})
 
 function snapshotOf(definitions: readonly object[], project = 'p'): Snapshot {
   return nextSnapshot(emptySnapshot(project), checkDefinitions(definitions), AT)

@@ -1,5 +1,6 @@
 import type { Snapshot } from '../apply/snapshot.ts'
 import type { Consumer } from '../model/definition.ts'
+import type { ColumnsRead } from '../ports/compute-engine.ts'
 import { lineageEdges, type LineageEdges } from './lineage-edges.ts'
 import { findReference } from './reference.ts'
 
@@ -45,19 +46,11 @@ export interface LineageQuery {
   readonly sources: readonly string[]
 }
 
-/** Output column → the columns of the inputs that decide its value. */
-export type ColumnLineage = ReadonlyMap<
-  string,
-  readonly { readonly input: string; readonly column: string }[]
->
-
 /**
  * Which columns a query's outputs come from; undefined where the SQL does not tell: then every output rests on every
  * input as a whole. The same holds for an output that the answer does not name.
  */
-export type ColumnsOf = (
-  query: LineageQuery,
-) => ColumnLineage | undefined | Promise<ColumnLineage | undefined>
+export type ColumnsOf = (query: LineageQuery) => ColumnsRead | undefined | Promise<ColumnsRead | undefined>
 
 /** Up: what it is made of. Down: what is made of it. */
 export type LineageDirection = 'up' | 'down' | 'both'

@@ -43,6 +43,7 @@ import type { Verification } from '../train/verify.ts'
 import { Catalog, type GroupReference, type ServiceReference } from './catalog.ts'
 import { Lookups, type Questions } from './lookups.ts'
 import { storeProgress, type StoreProgress } from './store-progress.ts'
+import { RegistryDesk, type RegistryDeskParts } from './registry-desk.ts'
 import {
   buildTrainingSet,
   verifySet,
@@ -89,7 +90,7 @@ export type TypedVector<S> = FeatureVector & VectorOf<S>
  *
  * Everything that waits on the world is one of its parts; two processes may open the same store.
  */
-export class FeatureStore implements AsyncDisposable {
+export class FeatureStore extends RegistryDesk implements AsyncDisposable {
   readonly project: string
   readonly #parts: FeatureStoreParts & { readonly telemetry: Telemetry }
   readonly #settings: FeatureStoreSettings
@@ -103,6 +104,7 @@ export class FeatureStore implements AsyncDisposable {
 
   /** @param code the project as this process has it: its name, and the functions of its on-demand groups */
   constructor(parts: FeatureStoreParts, code: Project, settings: Partial<FeatureStoreSettings> = {}) {
+    super()
     this.project = code.name
     this.#parts = { ...parts, telemetry: parts.telemetry ?? silentTelemetry }
     this.#settings = { namespace: 'feature_store', sinks: SINK_SETTINGS, ...settings }
@@ -459,6 +461,12 @@ export class FeatureStore implements AsyncDisposable {
     const { compute } = plan.group.definition
     if (compute.from !== 'source') return false
     return (await this.snapshot()).sources.get(compute.source)?.future === 'hold'
+  }
+
+  /** What questions about the registry are answered from. */
+  protected override registryParts(): RegistryDeskParts {
+    this.#open()
+    return { ...this.#parts, catalog: this.#catalog, code: this.#code, now: () => this.#parts.log.now() }
   }
 
   #open(): void {
