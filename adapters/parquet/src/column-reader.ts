@@ -112,10 +112,10 @@ function readValues(
         throw new DamagedFile(path, 'the indices of a page')
       const size = dictionary.length
       for (let i = 0; i < count; i++) {
-        const index = indices[i]!
-        if (index < 0 || index >= size) throw new DamagedFile(path, 'an index beyond its dictionary')
-        into[at + i] = dictionary[index]!
+        if (indices[i]! < 0 || indices[i]! >= size)
+          throw new DamagedFile(path, 'an index beyond its dictionary')
       }
+      lookUp(dictionary, indices, count, into, at)
       return
     }
     case 'RLE': {
@@ -173,8 +173,59 @@ function spread(
   }
   valid.set(levels.subarray(0, count), done)
   const first = at + done
-  let from = first + count - nulls - 1
+  const last = first + count - nulls - 1
+  if (values instanceof Uint8Array) moveApart(values, levels, count, first, last)
+  else if (values.BYTES_PER_ELEMENT === 4) moveApart(wordsOf(values), levels, count, first, last)
+  else moveApartPairs(wordsOf(values), levels, count, first, last)
+}
+
+function moveApart(
+  values: Uint8Array | Int32Array,
+  levels: Uint8Array,
+  count: number,
+  first: number,
+  last: number,
+): void {
+  let from = last
+  for (let row = count - 1; row >= 0; row--) if (levels[row] === 1) values[first + row] = values[from--]!
+}
+
+function moveApartPairs(
+  words: Int32Array,
+  levels: Uint8Array,
+  count: number,
+  first: number,
+  last: number,
+): void {
+  let from = last
   for (let row = count - 1; row >= 0; row--) {
-    if (levels[row] === 1) values[first + row] = values[from--]!
+    if (levels[row] !== 1) continue
+    words[2 * (first + row)] = words[2 * from]!
+    words[2 * (first + row) + 1] = words[2 * from + 1]!
+    from--
   }
+}
+
+function lookUp(
+  dictionary: FlatArray,
+  indices: Int32Array,
+  count: number,
+  into: FlatArray,
+  at: number,
+): void {
+  const from = wordsOf(dictionary)
+  const to = wordsOf(into)
+  if (into.BYTES_PER_ELEMENT === 4) {
+    for (let i = 0; i < count; i++) to[at + i] = from[indices[i]!]!
+    return
+  }
+  for (let i = 0; i < count; i++) {
+    to[2 * (at + i)] = from[2 * indices[i]!]!
+    to[2 * (at + i) + 1] = from[2 * indices[i]! + 1]!
+  }
+}
+
+/** Values as their bits: a bigint for each would be slow, and a NaN that is moved as a number may become another. */
+function wordsOf(values: FlatArray): Int32Array {
+  return new Int32Array(values.buffer, values.byteOffset, values.byteLength / 4)
 }
