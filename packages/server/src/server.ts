@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { MEDIA_TYPE } from '@asof/client'
 import { AsofError, silentTelemetry, type FeatureStore, type Telemetry } from '@asof/core'
-import Fastify, { type FastifyInstance, type RouteOptions } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyReply, type RouteOptions } from 'fastify'
 import { admission } from './admission.ts'
 import { authentication } from './auth.ts'
 import {
@@ -89,7 +89,9 @@ export function createServer(options: ServerOptions): FeatureServer {
     clientErrorHandler: malformedRequest,
     frameworkErrors: (error, _, reply) => {
       const problem = problemOf(asofErrorOf(error))
-      void reply.code(problem.status).type(MEDIA_TYPE.problem).send(JSON.stringify(problem))
+      // The types of this callback know no route, so none of the statuses either.
+      const answering = reply as unknown as FastifyReply
+      void answering.code(problem.status).type(MEDIA_TYPE.problem).send(JSON.stringify(problem))
     },
     http: {
       headersTimeout: limits.headersTimeoutMs,
