@@ -112,7 +112,7 @@ export const late =
 export const never: Step = () => undefined
 
 export async function valueOf(store: FeatureClient, k: number, options: object = {}): Promise<unknown> {
-  return ((await store.get('s', { k } as object, options)) as unknown as { readonly n: unknown }).n
+  return ((await store.get('s', { k }, options)) as unknown as { readonly n: unknown }).n
 }
 
 export async function refusal(work: Promise<unknown>): Promise<AsofError> {
