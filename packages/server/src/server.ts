@@ -19,6 +19,7 @@ import { SERVER_LIMITS, type ServerLimits } from './limits.ts'
 import { bodyReaders } from './negotiate.ts'
 import { asofErrorOf, problemOf } from './problem.ts'
 import { batchRoute } from './routes/batch-route.ts'
+import { catalogRoutes } from './routes/catalog-routes.ts'
 import { getRoute } from './routes/get-route.ts'
 import { pushRoute } from './routes/push-route.ts'
 
@@ -54,7 +55,7 @@ export interface FeatureServer extends AsyncDisposable {
 }
 
 /** The hooks and routes of every server, in the order in which they are added. */
-const ROUTES: readonly RouteModule[] = [healthRoutes, getRoute, pushRoute]
+const ROUTES: readonly RouteModule[] = [healthRoutes, getRoute, pushRoute, catalogRoutes]
 
 /**
  * Makes a feature server over a store.

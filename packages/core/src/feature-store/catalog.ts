@@ -1,6 +1,7 @@
 import { invalid, isAsofError, notFound } from '../errors/asof-error.ts'
 import type { Instant } from '../clock/instant.ts'
 import { loadSnapshot } from '../apply/load-snapshot.ts'
+import { shapeOf } from '../apply/service-shape.ts'
 import type { AppliedGroup, Snapshot } from '../apply/snapshot.ts'
 import { unknownSchema } from '../codec/row-layout.ts'
 import { compileGroup, type GroupPlan } from '../ingest/group-plan.ts'
@@ -11,15 +12,25 @@ import type { Project } from '../model/project.ts'
 import type { OnlineStore } from '../ports/online-store.ts'
 import type { Registry } from '../ports/registry.ts'
 import { compileService, type ServicePlan } from '../serve/service-plan.ts'
+import { listedService, type FeatureList } from './feature-list.ts'
 
 /** A group by `name` (the newest active version), by `name@version`, or as it was declared. */
 export type GroupReference = string | { readonly definition: GroupDefinition }
 
-/** A service by name, or as it was declared. */
-export type ServiceReference = string | { readonly definition: ServiceDefinition }
+/** A service by name, as it was declared, or as a list of features. */
+export type ServiceReference = string | { readonly definition: ServiceDefinition } | FeatureList
+
+/** How many lists of features are kept compiled: those that were asked for last. */
+const LISTS_KEPT = 256
 
 /** How long a snapshot of the registry is used before the head is looked up again, in microseconds. */
 const SNAPSHOT_AGE_MAX = 1_000_000
+
+/** A plan, and the definitions that it was made from. */
+interface CompiledService {
+  readonly snapshot: Snapshot
+  readonly plan: ServicePlan
+}
 
 /** What the catalog is made from. */
 export interface CatalogParts {
@@ -41,7 +52,9 @@ export class Catalog {
   readonly #code: Project
   readonly #snapshots = new Map<string, { readonly snapshot: Snapshot; readonly at: Instant }>()
   readonly #plans = new WeakMap<AppliedGroup, GroupPlan>()
-  readonly #services = new WeakMap<ServiceDefinition, ServicePlan>()
+  readonly #services = new WeakMap<ServiceDefinition, CompiledService>()
+  /** By the list's text, in order of use. */
+  readonly #lists = new Map<string, CompiledService>()
   #unknownSchemas = 0
   readonly #unreadable = (error: unknown): void => {
     if (isAsofError(error, 'conflict') && error.code === 'unknown_schema') this.#unknownSchemas++
@@ -155,7 +168,8 @@ export class Catalog {
       snapshot.groups.get(id) ?? snapshot.retired?.get(id)
     // A record may be younger than the snapshot in hand.
     const known = find(await this.snapshot(project))
-    const found = known !== undefined && schema < known.schemas.length ? known : find(await this.refreshed(project))
+    const found =
+      known !== undefined && schema < known.schemas.length ? known : find(await this.refreshed(project))
     if (found !== undefined && schema >= found.schemas.length) throw unknownSchema(schema)
     return found && (await this.compiled(project, found))
   }
@@ -180,12 +194,35 @@ export class Catalog {
    */
   async service(reference: ServiceReference): Promise<ServicePlan> {
     const snapshot = await this.snapshot()
+    if (typeof reference === 'object' && 'features' in reference)
+      return await this.#listed(snapshot, reference)
     const service = serviceNamed(snapshot, reference)
     const known = this.#services.get(service)
-    if (known !== undefined) return known
+    // One service in another snapshot may read groups that have changed.
+    if (known?.snapshot === snapshot) return known.plan
+    const plan = await this.#compile(snapshot, service)
+    this.#services.set(service, { snapshot, plan })
+    return plan
+  }
+
+  /** A list of features, compiled once for a snapshot while it is among those asked for last. */
+  async #listed(snapshot: Snapshot, list: FeatureList): Promise<ServicePlan> {
+    const text = JSON.stringify(list.features)
+    const known = this.#lists.get(text)
+    const plan =
+      known?.snapshot === snapshot ? known.plan : await this.#compile(snapshot, listedService(snapshot, list))
+    this.#lists.delete(text)
+    this.#lists.set(text, { snapshot, plan })
+    const [oldest] = this.#lists.keys()
+    if (this.#lists.size > LISTS_KEPT) this.#lists.delete(oldest!)
+    return plan
+  }
+
+  async #compile(snapshot: Snapshot, service: ServiceDefinition): Promise<ServicePlan> {
     const plans = new Map<AppliedGroup, GroupPlan>()
-    for (const group of snapshot.groups.values())
+    for (const { group } of shapeOf(snapshot, service).slots) {
       plans.set(group, await this.compiled(this.#code.name, group))
+    }
     const plan = compileService(snapshot, service, (group) => plans.get(group)!, this.functionsOf(snapshot))
     const offlineOnly = plan.slots.find((slot) => !slot.plan.group.definition.online)
     if (offlineOnly !== undefined) {
@@ -194,7 +231,6 @@ export class Catalog {
         group: groupId(offlineOnly.plan.group.definition),
       })
     }
-    this.#services.set(service, plan)
     return plan
   }
 }
@@ -205,6 +241,7 @@ export class Catalog {
  * @throws {AsofError} `service_not_found`
  */
 export function serviceNamed(snapshot: Snapshot, reference: ServiceReference): ServiceDefinition {
+  if (typeof reference === 'object' && 'features' in reference) return listedService(snapshot, reference)
   const name = typeof reference === 'string' ? reference : reference.definition.name
   const service = snapshot.services.get(name)
   if (service !== undefined) return service

@@ -380,13 +380,14 @@ export class FeatureStore extends RegistryDesk implements AsyncDisposable {
     return { accepted, refused: rows.length - accepted }
   }
 
-  /** Where each group stands. */
-  async status(): Promise<readonly GroupStatus[]> {
+  /** Where each group stands, or one of them. */
+  async status(only?: GroupReference): Promise<readonly GroupStatus[]> {
     const [online, offline] = await this.#sinks.positions()
     const end = await this.#parts.log.end()
     const quarantined = Map.groupBy(await this.#quarantine.list(), (row) => row.group)
     const groups: GroupStatus[] = []
-    for (const plan of await this.#catalog.groups()) {
+    const plans = only === undefined ? await this.#catalog.groups() : [await this.#catalog.group(only)]
+    for (const plan of plans) {
       const { group } = plan
       const table = await this.#parts.offline.snapshot(plan.offlineTable)
       groups.push({
