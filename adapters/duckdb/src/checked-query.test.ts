@@ -44,6 +44,30 @@ test('one SELECT over its inputs runs, however it is written', async () => {
   for (const [sql, count] of cases) assert.equal((await rows(sql)).length, count, sql)
 })
 
+test('a WITH name holds in its own query and below, and reaches no table of ours or of DuckDB', async () => {
+  await database.connection.run('CREATE TABLE found AS SELECT 42 AS secret')
+  const good = [
+    'WITH found AS (SELECT 1 AS a) SELECT * FROM found, (SELECT * FROM found) b',
+    'WITH a AS (SELECT 1 AS x), b AS (SELECT x FROM a) SELECT (SELECT max(x) FROM b) AS y FROM a',
+    'SELECT * FROM (WITH found AS (SELECT 1 AS a) SELECT * FROM found) f',
+    'WITH a AS (WITH a AS (SELECT 1 AS x) SELECT * FROM a) SELECT * FROM a',
+    'WITH RECURSIVE found AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM found WHERE n < 1) SELECT * FROM found',
+    'WITH found AS (SELECT 1 AS a) SELECT * FROM found UNION ALL SELECT * FROM found LIMIT 1',
+    'WITH found AS MATERIALIZED (SELECT 1 AS a) SELECT * FROM flights f WHERE EXISTS (FROM found WHERE a = f.a)',
+  ]
+  for (const sql of good) assert.equal((await rows(sql)).length, 1, sql)
+  const bad = [
+    'SELECT * FROM found',
+    'SELECT (WITH found AS (SELECT 1) SELECT 1) AS one, * FROM found',
+    'SELECT * FROM (WITH found AS (SELECT 1 AS a) SELECT * FROM found) f, found',
+    '(WITH found AS (SELECT 1 AS a) SELECT * FROM found) UNION ALL SELECT * FROM found',
+    'WITH found AS (SELECT * FROM found) SELECT * FROM found',
+    'WITH a AS (SELECT * FROM found), found AS (SELECT 1) SELECT * FROM a',
+    'SELECT (WITH duckdb_settings AS (SELECT 1) SELECT 1) AS one, * FROM duckdb_settings',
+  ]
+  for (const sql of bad) await assert.rejects(rows(sql), { code: 'denied_in_query' }, sql)
+})
+
 test('everything else is refused before it runs', async () => {
   const cases: [sql: string, code: string][] = [
     ['', 'invalid_query'],

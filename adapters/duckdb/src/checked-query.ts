@@ -27,16 +27,8 @@ export async function checkedQuery(
 ): Promise<string> {
   const tree = await parse(connection, sql)
   const names = new Set(inputs.map((name) => name.toLowerCase()))
-  const ctes = new Set<string>()
-  walk(tree, (node) => {
-    const key = node['key']
-    if (typeof key === 'string' && isNode(node['value']) && isNode(node['value']['query'])) {
-      if (!PLAIN_NAME.test(key)) throw denied('a WITH name is plain letters, digits and _', { name: key })
-      ctes.add(key.toLowerCase())
-    }
-  })
   const changing = await changingFunctions(connection)
-  walk(tree, (node) => checkNode(node, names, ctes, changing))
+  walk(tree, new Set(), (node, ctes) => checkNode(node, names, ctes, changing))
   for (const text of withoutEnd(sql)) if (await isInside(connection, text, tree)) return text
   throw invalid('invalid_query', 'the query must be one SELECT that can stand in parentheses')
 }
@@ -190,12 +182,37 @@ async function changingFunctions(connection: DuckDBConnection): Promise<Readonly
   return new Set([...rows.map(({ name }) => String(name)), ...OTHER_CHANGING])
 }
 
-function walk(value: unknown, visit: (node: Node) => void): void {
-  if (Array.isArray(value)) for (const item of value) walk(item, visit)
+/**
+ * Visits every node with the WITH names that hold there: those of the query it stands in and of the queries around it. In the
+ * query of a name hold the names before it, and its own where it is recursive.
+ */
+function walk(
+  value: unknown,
+  ctes: ReadonlySet<string>,
+  visit: (node: Node, ctes: ReadonlySet<string>) => void,
+): void {
+  if (Array.isArray(value)) for (const item of value) walk(item, ctes, visit)
   else if (isNode(value)) {
-    visit(value)
-    for (const item of Object.values(value)) walk(item, visit)
+    const { cte_map: withNames, ...rest } = value
+    let inScope = ctes
+    if (value['type'] === 'RECURSIVE_CTE_NODE') inScope = withName(inScope, value['cte_name'])
+    for (const named of namedQueries(withNames)) {
+      walk(named['value'], inScope, visit)
+      inScope = withName(inScope, named['key'])
+    }
+    visit(value, inScope)
+    for (const item of Object.values(rest)) walk(item, inScope, visit)
   }
+}
+
+function namedQueries(withNames: unknown): readonly Node[] {
+  const map = isNode(withNames) ? withNames['map'] : undefined
+  return Array.isArray(map) ? map.filter(isNode) : []
+}
+
+function withName(names: ReadonlySet<string>, name: unknown): ReadonlySet<string> {
+  if (typeof name === 'string' && PLAIN_NAME.test(name)) return new Set([...names, name.toLowerCase()])
+  throw denied('a WITH name is plain letters, digits and _', { name: String(name) })
 }
 
 function isNode(value: unknown): value is Node {
