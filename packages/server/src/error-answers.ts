@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { MEDIA_TYPE } from '@asof/client'
 import { AsofError } from '@asof/core'
 import type { RouteModule } from './context.ts'
+import { loggedError } from './logging.ts'
 import { asofErrorOf, problemOf, STATUS_TITLES } from './problem.ts'
 
 /** Answers every error as a problem, and says in the log what failed inside. */
@@ -11,7 +12,7 @@ export const errorAnswers: RouteModule = (server, { log, limits }) => {
     const problem = problemOf(known)
     if (problem.status >= 500 && problem.status !== 503) {
       log.error(
-        { request: request.id, route: request.routeOptions.url, code: known.code, error: inner(known) },
+        { request: request.id, route: request.routeOptions.url, code: known.code, error: loggedError(known) },
         'a request failed',
       )
     }
@@ -27,12 +28,6 @@ export const errorAnswers: RouteModule = (server, { log, limits }) => {
       'there is no such path; /docs describes those there are',
     )
   })
-}
-
-/** What is known about a failure inside, for the log: its message and where it was, no value of a request. */
-function inner(error: AsofError): { readonly message: string; readonly stack: string | undefined } {
-  const cause = error.cause instanceof Error ? error.cause : error
-  return { message: cause.message, stack: cause.stack }
 }
 
 const PARSER_STATUS: Readonly<Record<string, readonly [number, string, string]>> = {

@@ -1,10 +1,17 @@
 import type { RouteModule } from './context.ts'
+import { endStage } from './stages.ts'
 import { METRICS_TYPE, type ServerMetrics } from './metrics.ts'
 
 /** `GET /metrics`, and the time that each request takes. */
 export const metricsRoute =
   (metrics: ServerMetrics): RouteModule =>
   (server, { store, state, telemetry }) => {
+    server.addHook('preHandler', (request, reply, done) => {
+      if (request.body !== undefined) {
+        endStage(telemetry, request, 'parse', performance.now() - reply.elapsedTime)
+      }
+      done()
+    })
     server.addHook('onResponse', (request, reply, done) => {
       const { config, url = 'none' } = request.routeOptions
       if (config.probe !== true) {

@@ -218,10 +218,10 @@ describe('a pushed batch', () => {
       wrap: (parts) => ({
         ...parts,
         engine: around(parts.engine, async (method, call) => {
-          if (method !== 'extract') return await (call() as Promise<unknown>)
+          if (method !== 'extract') return await call()
           most = Math.max(most, ++running)
           try {
-            return await (call() as Promise<unknown>)
+            return await call()
           } finally {
             running--
           }
@@ -258,7 +258,7 @@ async function chunked(it: PushServer, text: string): Promise<number | undefined
     await sleep(5)
   }
   sending.end()
-  return await Promise.race([answered, sleep(5_000, undefined)])
+  return await Promise.race([answered, sleep(5_000, undefined, { ref: false })])
 }
 
 async function until(holds: () => Promise<boolean>): Promise<void> {

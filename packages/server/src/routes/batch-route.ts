@@ -3,6 +3,7 @@ import { AsofError, groupId } from '@asof/core'
 import type { FastifyRequest } from 'fastify'
 import type { RouteModule } from '../context.ts'
 import { answer, answerForm } from '../negotiate.ts'
+import { endStage } from '../stages.ts'
 import { incomingFolder, tooLarge } from './incoming.ts'
 import { countPushed, GROUP_PARAMS, PUSH_ANSWER, pushAnswer } from './push-route.ts'
 import { Turns } from './turns.ts'
@@ -128,7 +129,7 @@ export const batchRoute =
               { producer, sequence: Number(sequence) },
               wait === undefined ? {} : { wait },
             )
-            telemetry.observe('asof_stage_seconds', (performance.now() - started) / 1_000, { stage: 'stage' })
+            endStage(telemetry, request, 'stage', started)
             return pushed
           } finally {
             await incoming.discard(received.path)

@@ -18,6 +18,7 @@ import { jsonAnswer } from '../answers/json-answer.ts'
 import { msgpackAnswer } from '../answers/msgpack-answer.ts'
 import type { RouteModule } from '../context.ts'
 import { answerForm, bodyForm, JSON_TYPE, type Form } from '../negotiate.ts'
+import { endStage } from '../stages.ts'
 import { GET_ANSWER, GET_BODY } from './get-schema.ts'
 import { packedForm } from './pushed-rows.ts'
 
@@ -49,15 +50,16 @@ export const getRoute: RouteModule = (server, { store, telemetry, limits }) => {
         return asked.map((each, index) => questionOf(plan, each, body.request, form, index))
       }
       const found = await store.lookUp(service, questions, options)
-      const read = performance.now()
+      const { name } = found.plan.shape.service
+      const read = endStage(telemetry, request, 'lookup', began, name)
       const cells = cellsOf(found)
+      const assembled = endStage(telemetry, request, 'assemble', read, name)
       const { plan } = found
       const wish: AnswerWish = {
         columns: body.form === 'columns',
         include: new Set(body.include),
         listed: body.features,
       }
-      const name = plan.shape.service.name
       void reply.header('asof-fingerprint', plan.fingerprint)
       announceDeprecation(reply, plan)
       const written =
@@ -65,9 +67,7 @@ export const getRoute: RouteModule = (server, { store, telemetry, limits }) => {
       for (const [status, count] of countStatuses(cells).entries()) {
         if (count > 0) telemetry.count('asof_values', count, { service: name, status: STATUSES[status]! })
       }
-      telemetry.observe('asof_stage_seconds', (read - began) / 1_000, { stage: 'lookup', service: name })
-      const wrote = performance.now() - read
-      telemetry.observe('asof_stage_seconds', wrote / 1_000, { stage: 'write', service: name })
+      endStage(telemetry, request, 'write', assembled, name)
       return reply.type(answering === 'json' ? JSON_TYPE : MEDIA_TYPE.msgpack).send(written)
     },
   )

@@ -2,6 +2,7 @@ import type { PushRequest } from '@asof/client'
 import { formatInstant, groupId, invalid, type PushName, type PushResult, type Telemetry } from '@asof/core'
 import type { RouteModule } from '../context.ts'
 import { answer, answerForm, bodyForm, type Form } from '../negotiate.ts'
+import { endStage } from '../stages.ts'
 import { pushedRows } from './pushed-rows.ts'
 
 /** A group as paths name it: `name` for its newest active version, or `name@version`. */
@@ -94,7 +95,7 @@ export const pushRoute: RouteModule = (server, { store, telemetry, limits }) => 
         json: form === 'json',
         ...(wait !== undefined && { wait }),
       })
-      telemetry.observe('asof_stage_seconds', (performance.now() - started) / 1_000, { stage: 'push' })
+      endStage(telemetry, request, 'push', started)
       countPushed(telemetry, group, rows.length, result)
       return answer(request, reply, pushAnswer(result, answering))
     },
