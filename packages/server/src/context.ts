@@ -67,5 +67,7 @@ declare module 'fastify' {
     /** The section of the reference. */
     tags?: readonly string[]
     operationId?: string
+    /** A body that works with the flights example. */
+    example?: unknown
   }
 }

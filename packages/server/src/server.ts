@@ -15,6 +15,7 @@ import {
 import { connectionCaps } from './connections.ts'
 import { errorAnswers, malformedRequest } from './error-answers.ts'
 import { healthRoutes } from './health.ts'
+import { docsRoutes } from './openapi/docs-routes.ts'
 import { SERVER_LIMITS, type ServerLimits } from './limits.ts'
 import { bodyReaders } from './negotiate.ts'
 import { asofErrorOf, problemOf } from './problem.ts'
@@ -36,6 +37,8 @@ export interface ServerOptions {
    * without it no batches are taken.
    */
   readonly incoming?: string
+  /** Version of this program, for the OpenAPI document. */
+  readonly version?: string
   /** Hooks that come before everything else: metrics, traces, logs. */
   readonly watchers?: readonly RouteModule[]
   /** Routes beside the server's own. */
@@ -123,6 +126,7 @@ export function createServer(options: ServerOptions): FeatureServer {
     ...ROUTES,
     ...(options.incoming === undefined ? [] : [batchRoute(options.incoming)]),
     ...(options.routes ?? []),
+    docsRoutes(routes, options.version ?? '0'),
   ]
   for (const add of modules) add(fastify, context)
   refuseOtherMethods(fastify, routes)

@@ -232,7 +232,12 @@ function standingOf(
   const through = found?.completeThrough
   return {
     group,
-    ...{ status, entity, description, owner, tags, online },
+    status,
+    entity,
+    description,
+    owner,
+    tags,
+    online,
     completeThrough: through && instantIn(form, through),
     freshnessSeconds: found?.freshness && found.freshness / 1e6,
     lagSeconds: through && Math.max(0, (now - through) / 1e6),
