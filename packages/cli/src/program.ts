@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander'
+import { addRegistry } from './program-registry.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Runs a command's work with a terminal; a number is the exit code, 0 otherwise. */
@@ -72,10 +73,12 @@ export function createProgram(run: Runner, version: string): Command {
   addRows(program, add)
   addReading(program, add)
   addInspection(program, add)
+  addRegistry(program, add)
   return program
 }
 
-type Add = <Options, Args extends unknown[]>(
+/** Adds a command below another. */
+export type Add = <Options, Args extends unknown[]>(
   parent: Command,
   surface: Surface,
   load: () => Promise<Handler<Options, Args>>,

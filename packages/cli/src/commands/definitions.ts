@@ -7,6 +7,7 @@ import {
   isAsofError,
   type ApplyPlan,
   type Definition,
+  type PlanWarning,
   type PlannedChange,
   type Severity,
 } from '@asof/core'
@@ -20,6 +21,7 @@ import {
   type ProjectOptions,
 } from '../find-project.ts'
 import { formatCount } from '../figures.ts'
+import { deprecationText } from '../registry-text.ts'
 import type { Colours, Terminal } from '../terminal.ts'
 
 /** `asof plan [FILE]`: what applying would change. */
@@ -60,6 +62,7 @@ export async function apply(
     revision: revision?.number ?? 0,
     at: revision && formatInstant(revision.at),
     changes: result.plan.changes,
+    warnings: result.plan.warnings,
   }
   terminal.answer(document, () => {
     if (!result.committed)
@@ -108,7 +111,7 @@ async function wantedDefinitions(options: ProjectOptions, file: string | undefin
 }
 
 /** The author where none is named. */
-function localUser(): string {
+export function localUser(): string {
   try {
     return userInfo().username
   } catch {
@@ -119,7 +122,10 @@ function localUser(): string {
 /** A plan in lines: a sign, what it is, and why it matters. */
 export function shownPlan(planned: ApplyPlan, colours: Colours): string {
   const { changes, project, base } = planned
-  if (changes.length === 0) return `nothing to change: ${project} is as defined, at revision ${base}`
+  const warnings = planned.warnings.map((warning) => colours.yellow(warningText(warning)))
+  if (changes.length === 0) {
+    return [`nothing to change: ${project} is as defined, at revision ${base}`, ...warnings].join('\n')
+  }
   const lines = changes.flatMap((change) => [
     `${sign(change, colours)} ${change.id}  ${severity(change.severity, colours)}`,
     ...change.reasons.map((reason) => `    ${reason}`),
@@ -129,7 +135,13 @@ export function shownPlan(planned: ApplyPlan, colours: Colours): string {
   const count = (kind: PlannedChange['change']): number =>
     changes.filter((change) => change.change === kind).length
   const sums = `${formatCount(count('add'))} to add, ${formatCount(count('change'))} to change, ${formatCount(count('remove'))} to remove`
-  return [...lines, '', `${project}: ${sums}; ${severity(planned.severity, colours)}`].join('\n')
+  const sum = `${project}: ${sums}; ${severity(planned.severity, colours)}`
+  return [...lines, ...warnings, '', sum].join('\n')
+}
+
+function warningText({ service, group, consumers, ...deprecation }: PlanWarning): string {
+  const models = consumers.length === 0 ? '' : `; tell ${consumers.join(', ')}`
+  return `! service/${service} reads ${group}: ${deprecationText(deprecation)}${models}`
 }
 
 function sign({ change }: PlannedChange, colours: Colours): string {
