@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -78,6 +78,33 @@ describe('disk object store', () => {
       await assert.rejects(store.put('a/b', new Uint8Array([1])), { code: 'invalid_path' })
       await assert.rejects(store.put('n'.repeat(300), new Uint8Array([1])), { code: 'invalid_path' })
       assert.deepEqual((await readdir(folder)).sort(), ['a', 'd'])
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  it('removes what a writer that died has left, on its first write there, and nothing that may be in use', async () => {
+    const folder = await place()
+    try {
+      const now = Date.now()
+      const gone = 2 ** 30
+      const files: readonly [name: string, ageMs: number][] = [
+        [`.asof-tmp-${gone}-abc`, 3_600_001],
+        [`.asof-tmp-${gone}-def`, 3_500_000],
+        [`.asof-tmp-${process.pid}-abc`, 3_600_001],
+        ['.asof-tmp-mine', 3_600_001],
+      ]
+      await mkdir(join(folder, 'a'))
+      for (const [name, ageMs] of files) {
+        await writeFile(join(folder, 'a', name), 'half')
+        await utimes(join(folder, 'a', name), new Date(now), new Date(now - ageMs))
+      }
+      const store = diskObjectStore(folder, { now: () => now })
+      await store.put('b', new Uint8Array([1]))
+      assert.equal((await readdir(join(folder, 'a'))).length, 4, 'only where it writes')
+      await store.put('a/b', new Uint8Array([1]))
+      const left = [...files.slice(1).map(([name]) => name), 'b'].sort()
+      assert.deepEqual((await readdir(join(folder, 'a'))).sort(), left)
     } finally {
       await rm(folder, { recursive: true })
     }

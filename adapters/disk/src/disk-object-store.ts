@@ -10,7 +10,8 @@ import type { ObjectEntry, ObjectStore } from '@asof/core'
  *
  * A body is written to a temporary file in the folder of its path, synced, and then given its name: by `link` where it
  * must not be there yet (which fails where the name is taken; `rename` would overwrite), by `rename` otherwise. The
- * folder is synced before the call returns. Symbolic links below the folder are refused, wherever they lead.
+ * folder is synced before the call returns. Symbolic links below the folder are refused, wherever they lead. The first write
+ * into a folder removes temporary files there that a process which died left behind: an hour old, of a process that is gone.
  *
  * @param folder made on the first write
  * @throws {AsofError} `invalid_path`; `disk_failed` (retryable) when the disk is full or read-only, or fails
@@ -22,8 +23,21 @@ import type { ObjectEntry, ObjectStore } from '@asof/core'
  * await objects.put('t/_delta_log/00000000000000000000.json', body, { ifAbsent: true }) // false
  * ```
  */
-export function diskObjectStore(folder: string): ObjectStore {
+export function diskObjectStore(
+  folder: string,
+  options: {
+    /** Milliseconds since 1970, by which the age of a temporary file is told. */
+    readonly now?: () => number
+  } = {},
+): ObjectStore {
   const root = resolve(folder)
+  const tidied = new Set<string>()
+
+  async function tidy(at: string): Promise<void> {
+    if (tidied.has(at)) return
+    tidied.add(at)
+    await removeOrphans(at, (options.now ?? Date.now)())
+  }
 
   async function get(path: string, range?: { from: number; to: number }): Promise<Uint8Array | undefined> {
     const file = await inside(root, path)
@@ -54,6 +68,7 @@ export function diskObjectStore(folder: string): ObjectStore {
     const temporary = temporaryBeside(file)
     try {
       await makeFolder(dirname(file))
+      await tidy(dirname(file))
       await writeSynced(temporary, body)
       if (options?.ifAbsent === true) {
         if (!(await linkIfAbsent(temporary, file))) return false
@@ -73,6 +88,7 @@ export function diskObjectStore(folder: string): ObjectStore {
     const file = await inside(root, path)
     try {
       await makeFolder(dirname(file))
+      await tidy(dirname(file))
       await syncFile(localFile).catch((error: unknown) => {
         throw isMiss(error)
           ? notFound('file_not_found', 'there is no such local file', { file: localFile })
@@ -184,6 +200,31 @@ async function* walk(folder: string, prefix: string, after: string | undefined):
       const stat = await lstat(join(folder, entry.name)).catch(() => undefined)
       if (stat !== undefined) yield { path, bytes: stat.size, modifiedMs: Math.floor(stat.mtimeMs) }
     }
+  }
+}
+
+/** A temporary file so old belongs to nobody that lives. */
+const TEMPORARY_AGE_MS = 3_600_000
+const TEMPORARY_NAME = /^\.asof-tmp-(\d+)-[0-9a-f]+$/
+
+/** Removes temporary files of processes that are gone. What cannot be removed stays: it is in nobody's way. */
+async function removeOrphans(folder: string, now: number): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const pid = TEMPORARY_NAME.exec(name)?.[1]
+    if (pid === undefined) continue
+    const file = join(folder, name)
+    const stat = await lstat(file).catch(() => undefined)
+    if (stat?.isFile() !== true || now - stat.mtimeMs < TEMPORARY_AGE_MS || isAlive(Number(pid))) continue
+    await unlink(file).catch(() => undefined)
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return codeOf(error) !== 'ESRCH'
   }
 }
 
