@@ -1,5 +1,6 @@
 import { AsofError } from '../errors/asof-error.ts'
 import { INSTANT_MIN, type Instant } from '../clock/instant.ts'
+import { LIMITS } from '../limits/limits.ts'
 import type { EventLog, LogRecord } from '../ports/event-log.ts'
 import type { Staging } from '../ports/staging.ts'
 import type { Timing } from '../ports/timing.ts'
@@ -165,6 +166,30 @@ export class Sinks {
     for (const plan of await this.#parts.groupPlans()) {
       if (plan.group.definition.online) await onlineSink.pruneRecent(plan, now)
     }
+    await this.#clearOrphans(now)
+  }
+
+  /** Removes staged files that a process left which died before its record was in the log. */
+  async #clearOrphans(now: Instant): Promise<void> {
+    const { log, staging, telemetry } = this.#parts
+    const before = now / 1_000 - LIMITS.stagedOrphanAgeMs
+    const old = (await staging.list()).filter(({ modifiedMs }) => modifiedMs < before)
+    if (old.length === 0) return
+    // What lies before the tables' position is in the tables, so its file is needed no more.
+    const orphans = new Set(old.map(({ name }) => name))
+    let position = await log.position(OFFLINE)
+    for (;;) {
+      const records = await log.read(position, this.#settings.recordsPerStep)
+      const last = records.at(-1)
+      if (last === undefined) break
+      for (const record of records) {
+        const body = decodeLogBody(record.body)
+        if (body.kind === 'batch' && body.file !== undefined) orphans.delete(body.file)
+      }
+      position = last.position + last.span
+    }
+    for (const name of orphans) await staging.remove(name)
+    telemetry.count('asof_staged_orphans_removed', orphans.size, {})
   }
 
   /** Applies up to `target`, as far as the lease is ours. */

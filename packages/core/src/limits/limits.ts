@@ -30,6 +30,8 @@ export const LIMITS = {
   futureMaxMicros: 300_000_000,
   /** How far back a request's decision time `at` may lie, in microseconds; further back is `asOf`. */
   atPastMaxMicros: 3_600_000_000,
+  /** A staged file that is older and that no log record names belongs to nobody, in milliseconds. */
+  stagedOrphanAgeMs: 3_600_000,
   /** Runs of a scheduled group in one call of materialize or restate. */
   runsPerCallMax: 1_000_000,
   /** Rows kept in the quarantine of one group version; later ones are counted only. */
