@@ -136,6 +136,20 @@ function addDefinitions(program: Command, add: Add): void {
     },
     async () => (await load()).exportProject,
   )
+  add(
+    program,
+    {
+      usage: 'types',
+      summary: 'declare the services in TypeScript, for clients that do not import the definitions',
+      more: 'What it prints is the type argument of the client: `connect<Services>(url)`. It is made of what the project defines, and needs no store.',
+      options: [
+        new Option('--out <file>', 'write it here instead of printing it'),
+        new Option('--applied', 'declare what the registry holds, instead of what the project defines'),
+      ],
+      examples: ['asof types > asof.d.ts', 'asof types --applied --out src/asof.d.ts'],
+    },
+    async () => (await import('./commands/declare-types.ts')).declareTypes,
+  )
 }
 
 function addRows(program: Command, add: Add): void {
