@@ -108,11 +108,15 @@ function invalidRequest(faults: readonly ValidationFault[], context: string | un
   })
 }
 
+/** Details that hold what the system or an engine said: paths, lines of files. */
+const FOREIGN: ReadonlySet<string> = new Set(['reason', 'duckdb'])
+
 function shownDetails(details: ErrorDetails): Problem['details'] {
   const shown: Record<string, string | number | boolean | null> = {}
   for (const [name, value] of Object.entries(details)) {
-    // A file of the machine is nobody's business outside it.
-    if (value === undefined || (typeof value === 'string' && value.startsWith('/'))) continue
+    // A file of the machine is nobody's business outside it, nor is what another program says in its own words.
+    if (value === undefined || FOREIGN.has(name)) continue
+    if (typeof value === 'string' && value.startsWith('/')) continue
     shown[name] = typeof value === 'bigint' ? value.toString() : value
   }
   return shown
