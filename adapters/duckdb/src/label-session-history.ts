@@ -10,8 +10,9 @@ import type {
   KeyType,
   TableColumn,
 } from '@asof/core'
-import type { FlatArray, FlatType } from '@asof/parquet'
+import type { FlatType } from '@asof/parquet'
 import { readingFiles, run } from './database.ts'
+import { flatTypeOf, isShared } from './label-session-column-pool.ts'
 import { fetchColumns } from './label-session-fetch.ts'
 import type { HistoryFiles } from './label-session-history-files.ts'
 import type { KeyWords } from './label-session-key-table.ts'
@@ -63,15 +64,6 @@ const FLAT_KEYS: Readonly<Partial<Record<KeyType['kind'], FlatType>>> = {
   int64: 'int64',
   timestamp: 'timestamp',
 }
-const FLAT_TYPES = new Set<string>([
-  'bool',
-  'int32',
-  'int64',
-  'float32',
-  'float64',
-  'timestamp',
-] satisfies FlatType[])
-
 /** Undefined where types or files are beyond that reader. */
 async function readFlat(open: OpenLabels, request: HistoryRequest): Promise<HistoryBatch | undefined> {
   const { keySet, keyColumns, files, features, fromId, toId, eMax, eMin, spare } = request
@@ -80,7 +72,7 @@ async function readFlat(open: OpenLabels, request: HistoryRequest): Promise<Hist
   const isPlain =
     types.length > 0 &&
     !types.includes(undefined) &&
-    features.every(({ type }) => FLAT_TYPES.has(type.kind)) &&
+    features.every(({ type }) => flatTypeOf(type) !== undefined) &&
     files.every(({ constants }) => names.every((name) => !Object.hasOwn(constants, name)))
   if (!isPlain || !(await areInside(files, open.folders))) return undefined
   let keys = open.readers.keys.get(keySet.name)
@@ -123,10 +115,6 @@ async function areInside(files: HistoryRequest['files'], folders: readonly strin
     // A file that is not there is told of by the database.
     return false
   }
-}
-
-function isShared(array: ColumnValues): array is FlatArray {
-  return !Array.isArray(array) && array.buffer instanceof SharedArrayBuffer
 }
 
 async function readKeys({ database, call, keyTypes }: OpenLabels, { name }: KeySet): Promise<KeyWords> {

@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { internal } from '@asof/core'
-import type { Column, ColumnBatch, TrainingOutput, WrittenOutput } from '@asof/core'
+import type { Column, OutputChunk, TrainingOutput, WrittenOutput } from '@asof/core'
 import { DuckDBTableFunction } from '@duckdb/node-api'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { run } from './database.ts'
+import { flatFields, writeFlat } from './label-session-flat-output.ts'
 import type { OpenLabels } from './label-session.ts'
 import { identifier, literal } from './sql-text.ts'
 import { duckdbType, writeColumn } from './vectors.ts'
@@ -21,12 +22,18 @@ const ROW_GROUP_ROWS = 122_880
 const PARQUET = `FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 0, ROW_GROUP_SIZE ${ROW_GROUP_ROWS}`
 const CSV = `FORMAT csv, HEADER true, DELIMITER ',', QUOTE '"', ESCAPE '"', NULLSTR ''`
 
+/** Writes label columns and result columns side by side, in files that hold the labels in order. */
+export async function writeOutput(open: OpenLabels, request: TrainingOutput): Promise<WrittenOutput> {
+  const fields = flatFields(open, request)
+  return fields === undefined ? await writeByCopy(open, request) : await writeFlat(open, request, fields)
+}
+
 /**
- * Writes label columns and result columns side by side, in files that hold the labels in order. DuckDB pulls the results
+ * Writes columns of any type. DuckDB pulls the results
  * out of the chunk's arrays, vector by vector, as it writes: they are in memory once. A file is written by one thread, so
  * a chunk of many rows becomes two files at once; how many there are never depends on the machine.
  */
-export async function writeOutput(open: OpenLabels, request: TrainingOutput): Promise<WrittenOutput> {
+async function writeByCopy(open: OpenLabels, request: TrainingOutput): Promise<WrittenOutput> {
   const files: WrittenFile[] = []
   const second = await open.database.connect()
   try {
@@ -45,7 +52,7 @@ export async function writeOutput(open: OpenLabels, request: TrainingOutput): Pr
     }
     for await (const chunk of request.chunks) {
       request.signal?.throwIfAborted()
-      await writeChunk(chunkColumns(chunk, request), chunk.rows)
+      await writeChunk(await chunkColumns(chunk, request), chunk.rows)
     }
     if (from !== open.rows)
       throw internal('results do not cover the labels', { labels: open.rows, results: from })
@@ -126,9 +133,11 @@ interface Feed extends Part {
   next: number
 }
 
-function chunkColumns(chunk: ColumnBatch, { columns }: TrainingOutput): Column[] {
+async function chunkColumns(chunk: OutputChunk, { columns }: TrainingOutput): Promise<Column[]> {
+  const read = new Map<string, Column>()
+  for await (const { name, column } of chunk.columns) read.set(name, column)
   return columns.map(({ name, type }) => {
-    const column = chunk.columns[name]
+    const column = read.get(name)
     if (column?.type.kind !== type.kind) throw internal('a result lacks a column', { column: name })
     return column
   })

@@ -1,8 +1,8 @@
-import { Worker } from 'node:worker_threads'
 import { AsofError, corrupt } from '@asof/core'
 import { historyAnswers } from './label-session-history-answers.ts'
 import type { ReaderAnswer } from './label-session-history-answers.ts'
 import type { FlatHistory, HistoryFiles } from './label-session-history-files.ts'
+import { AnsweringThread } from './label-session-thread.ts'
 
 /** Reads history out of files: undefined where it has to be read by SQL. */
 export interface HistoryReader {
@@ -23,54 +23,18 @@ export function readerInPlace(): HistoryReader {
   }
 }
 
-/** Reads in a thread of its own, which is started by the first request; one request at a time. */
+/** Reads in a thread of its own, which is started by the first request. */
 export function readerInThread(): HistoryReader {
-  let worker: Worker | undefined
+  let thread: AnsweringThread<HistoryFiles, ReaderAnswer> | undefined
   return {
     async read(request, signal) {
       signal?.throwIfAborted()
-      worker ??= startReader()
-      return historyOf(await ask(worker, request, signal))
+      thread ??= new AnsweringThread('label-session-reader-thread')
+      return historyOf(await thread.ask(request, signal))
     },
     async close() {
-      await worker?.terminate()
+      await thread?.close()
     },
-  }
-}
-
-function startReader(): Worker {
-  // An import is rewritten when it is compiled, a URL is not.
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  const worker = new Worker(new URL(`./label-session-reader-thread.${extension}`, import.meta.url))
-  worker.unref()
-  return worker
-}
-
-async function ask(
-  worker: Worker,
-  request: HistoryFiles,
-  signal: AbortSignal | undefined,
-): Promise<ReaderAnswer> {
-  const listening = new AbortController()
-  try {
-    return await new Promise<ReaderAnswer>((resolve, reject) => {
-      const { signal: until } = listening
-      const on = (event: string, listener: (value: unknown) => void): void => {
-        worker.on(event, listener)
-        until.addEventListener('abort', () => worker.off(event, listener), { once: true })
-      }
-      on('message', (answer) => resolve(answer as ReaderAnswer))
-      on('error', (cause) => reject(threadFailed(cause)))
-      on('exit', () => reject(threadFailed(undefined)))
-      signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true, signal: until })
-      // While an answer is waited for, the process is not done.
-      worker.ref()
-      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
-      worker.postMessage(request)
-    })
-  } finally {
-    worker.unref()
-    listening.abort()
   }
 }
 
@@ -85,10 +49,6 @@ function historyOf(answer: ReaderAnswer): FlatHistory | undefined {
       throw corrupt('damaged_file', 'a data file cannot be read: restore it or remove it', { path, what })
     }
     case 'failed':
-      throw threadFailed(answer.error)
+      throw new AsofError('internal', 'internal', 'history could not be read', {}, { cause: answer.error })
   }
-}
-
-function threadFailed(cause: unknown): AsofError {
-  return new AsofError('internal', 'internal', 'history could not be read', {}, { cause })
 }

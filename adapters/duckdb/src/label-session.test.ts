@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { test } from 'node:test'
-import { columnOf, columnValue, parseInstant } from '@asof/core'
-import type { ColumnBatch, FeatureType, LabelSession, LabelsRequest, Relation, Value } from '@asof/core'
+import { columnOf, columnValue, parseInstant, setColumnValue } from '@asof/core'
+import type {
+  FeatureType,
+  LabelSession,
+  LabelsRequest,
+  OutputChunk,
+  Relation,
+  Value,
+  WrittenOutput,
+} from '@asof/core'
 import { openDatabase, run } from './database.ts'
 import { openLabels } from './label-session.ts'
 
@@ -160,16 +169,19 @@ test('label and result columns meet row by row, over many vectors and files', as
       writesTo: join(folder, 'out'),
     })
     const type = { kind: 'float64' } as const
-    const chunk = (from: number, to: number): ColumnBatch => ({
+    const chunk = (from: number, to: number): OutputChunk => ({
       rows: to - from,
-      columns: {
-        double: columnOf(
-          type,
-          numbers.slice(from, to).map((n) => (n % 7n === 0n ? null : Number(n) * 2)),
-        ),
-      },
+      columns: [
+        {
+          name: 'double',
+          column: columnOf(
+            type,
+            numbers.slice(from, to).map((n) => (n % 7n === 0n ? null : Number(n) * 2)),
+          ),
+        },
+      ],
     })
-    const chunks = async function* (to: number): AsyncGenerator<ColumnBatch> {
+    const chunks = async function* (to: number): AsyncGenerator<OutputChunk> {
       yield chunk(0, 7_000)
       yield chunk(7_000, to)
     }
@@ -197,44 +209,95 @@ test('label and result columns meet row by row, over many vectors and files', as
   })
 })
 
-test('a chunk of many rows is halved into two files, whose bytes are the same each time', async () => {
+test('a chunk of many rows becomes files whose bytes are the same each time, whoever writes them', async () => {
   await inFolder(async (folder) => {
     const count = 122_881
     const numbers = Array.from({ length: count + 1 }, (_, index) => BigInt(index))
-    const write = async (name: string): Promise<readonly { localPath: string; rows: number }[]> => {
-      await using labels = await open(folder, {
-        labels: rows({ at: [INT64, numbers] }),
-        at: US,
-        writesTo: folder,
-      })
-      await mkdir(join(folder, name))
-      const chunks = async function* (): AsyncGenerator<ColumnBatch> {
-        yield { rows: count, columns: { same: columnOf(INT64, numbers.slice(0, count)) } }
-        yield { rows: 1, columns: { same: columnOf(INT64, numbers.slice(count)) } }
+    const write = async (name: string, text: boolean, threads: number): Promise<WrittenOutput['files']> => {
+      const labels = {
+        at: [INT64, numbers] as const,
+        // Texts are written by DuckDB.
+        ...(text && { text: [STRING, numbers.map(() => 'a')] as const }),
       }
-      const columns = [{ name: 'same', type: INT64 }]
+      const settings = { folders: [folder], tempFolder: join(folder, 'temp'), threads }
+      await using session = await openLabels(settings, { labels: rows(labels), at: US, writesTo: folder })
+      await mkdir(join(folder, name))
+      const chunks = async function* (): AsyncGenerator<OutputChunk> {
+        for (const part of [numbers.slice(0, count), numbers.slice(count)]) {
+          const column = session.allocate(INT64, part.length)
+          for (const [row, number] of part.entries()) setColumnValue(column, row, number)
+          const other = columnOf(INT64, part)
+          // The second one comes before its turn.
+          const columns = [
+            { name: 'other', column: other },
+            { name: 'same', column, given: true },
+          ]
+          yield { rows: part.length, columns }
+        }
+      }
+      const columns = [
+        { name: 'same', type: INT64 },
+        { name: 'other', type: INT64 },
+      ]
       const output = { format: 'parquet', folder: join(folder, name), columns, chunks: chunks() } as const
-      return (await labels.write(output)).files
+      return (await session.write(output)).files
     }
-    const [files, again] = [await write('once'), await write('twice')]
-    assert.deepEqual(
-      files.map((file) => [basename(file.localPath), file.rows]),
-      [
-        ['part-00000.parquet', 61_441],
-        ['part-00001.parquet', 61_440],
-        ['part-00002.parquet', 1],
-      ],
-    )
-    for (const [index, { localPath }] of files.entries()) {
-      assert.ok((await readFile(localPath)).equals(await readFile(again[index]!.localPath)))
+    for (const [name, text, sizes] of [
+      ['flat', false, [122_881, 1]],
+      ['text', true, [61_441, 61_440, 1]],
+    ] as const) {
+      const files = await write(`${name}-once`, text, 2)
+      const again = await write(`${name}-twice`, text, 1)
+      assert.deepEqual(
+        files.map((file) => [basename(file.localPath), file.rows]),
+        sizes.map((size, index) => [`part-0000${index}.parquet`, size]),
+      )
+      for (const [index, { localPath, bytes, sha256 }] of files.entries()) {
+        const read = await readFile(localPath)
+        assert.ok(read.equals(await readFile(again[index]!.localPath)))
+        assert.equal(bytes, read.length)
+        assert.equal(sha256, text ? undefined : createHash('sha256').update(read).digest('hex'))
+      }
+      const paths = files.map(({ localPath }) => localPath)
+      await using written = await open(folder, {
+        labels: { kind: 'files', format: 'parquet', paths },
+        at: US,
+      })
+      const same = await written.column('same', INT64)
+      const other = await written.column('other', INT64)
+      assert.equal(written.rows, count + 1)
+      for (let row = 0; row <= count; row++) {
+        const [one, two] = [columnValue(same, row), columnValue(other, row)]
+        if (written.at[row] === row && one === numbers[row] && two === one) continue
+        assert.fail(`row ${row} has another place or value`)
+      }
     }
-    const paths = files.map(({ localPath }) => localPath)
-    await using written = await open(folder, { labels: { kind: 'files', format: 'parquet', paths }, at: US })
-    const same = await written.column('same', INT64)
-    assert.equal(written.rows, count + 1)
-    for (let row = 0; row <= count; row++) {
-      if (written.at[row] === row && columnValue(same, row) === numbers[row]) continue
-      assert.fail(`row ${row} has another place or value`)
+  })
+})
+
+test('results that lack a column are refused, in a thread and without one', async () => {
+  await inFolder(async (folder) => {
+    for (const count of [3, 60_000]) {
+      const numbers = Array.from({ length: count }, (_, index) => BigInt(index))
+      const labels = rows({ at: [INT64, numbers] })
+      await using session = await open(folder, { labels, at: US, writesTo: folder })
+      await mkdir(join(folder, String(count)))
+      const chunks = async function* (): AsyncGenerator<OutputChunk> {
+        yield { rows: count, columns: [{ name: 'b', column: columnOf(INT64, numbers) }] }
+      }
+      const columns = [
+        { name: 'a', type: INT64 },
+        { name: 'b', type: INT64 },
+      ]
+      const output = {
+        format: 'parquet',
+        folder: join(folder, String(count)),
+        columns,
+        chunks: chunks(),
+      } as const
+      await assert.rejects(session.write(output), { code: 'internal', message: /lacks a column. column=`a`/ })
+      const elsewhere = { ...output, folder: join(folder, 'nowhere'), chunks: chunks() }
+      await assert.rejects(session.write(elsewhere), { code: 'internal', message: /ENOENT/ })
     }
   })
 })

@@ -18,6 +18,7 @@ import type {
 import { convertSql } from './convert-sql.ts'
 import { openDatabase, queryRow, queryRows, readingFiles, run } from './database.ts'
 import type { Database, DatabaseOptions } from './database.ts'
+import { ColumnPool } from './label-session-column-pool.ts'
 import { fingerprintOf } from './label-session-fingerprint.ts'
 import { historyReaders, readHistory } from './label-session-history.ts'
 import type { HistoryReaders } from './label-session-history.ts'
@@ -45,6 +46,9 @@ export interface OpenLabels {
   /** Folders whose files may be read. */
   readonly folders: readonly string[]
   readonly readers: HistoryReaders
+  readonly pool: ColumnPool
+  /** Threads that may be used besides those of queries: with one, everything else is done in the calling thread. */
+  readonly threads: number
 }
 
 /**
@@ -87,6 +91,8 @@ export async function openLabels(settings: DatabaseOptions, request: LabelsReque
       keyTypes: new Map(),
       folders,
       readers: historyReaders(settings.threads ?? 2),
+      pool: new ColumnPool(),
+      threads: settings.threads ?? 2,
     }
     return new DuckDbLabels(open, await labelTimes(open, time))
   } catch (error) {
@@ -158,6 +164,10 @@ class DuckDbLabels implements LabelSession {
     const sql = `SELECT ${value} AS value FROM labels ORDER BY ${identifier(rowColumn)}`
     const { columns } = await fetchColumns(await run(database.connection, sql, call), [type])
     return columns[0]!
+  }
+
+  allocate(type: FeatureType, rows: number): Column & { readonly valid: Uint8Array } {
+    return this.#open.pool.take(type, rows)
   }
 
   history(request: HistoryRequest): AsyncIterable<HistoryBatch> {

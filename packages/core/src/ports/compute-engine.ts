@@ -216,6 +216,8 @@ export interface LabelSession extends AsyncDisposable {
   keySet(columns: readonly { readonly column: string; readonly type: KeyType }[]): Promise<KeySet>
   /** Values of label columns, as request inputs of on-demand features. */
   column(column: string, type: FeatureType): Promise<Column>
+  /** A column of nulls to be filled, in memory that `write` takes as it is; what stood in it before means nothing. */
+  allocate(type: FeatureType, rows: number): Column & { readonly valid: Uint8Array }
   /** Rows of history whose key is in the set, in any order. */
   history(request: HistoryRequest): AsyncIterable<HistoryBatch>
   /** Writes label columns and results side by side, in label order. Chunks come in order and cover all rows. */
@@ -265,11 +267,32 @@ export interface TrainingOutput extends LongCall {
   /** Folder for the files `part-00000.parquet` …; it exists and is empty. */
   readonly folder: string
   readonly columns: readonly { readonly name: string; readonly type: FeatureType }[]
-  /** Result columns of label rows `[from, from + rows)`, chunk by chunk. */
-  readonly chunks: AsyncIterable<ColumnBatch>
+  /** Results of label rows `[from, from + rows)`, chunk by chunk. */
+  readonly chunks: AsyncIterable<OutputChunk>
+}
+
+/** Results of some label rows. */
+export interface OutputChunk {
+  readonly rows: number
+  /** Each column once, as soon as it is there; one that comes before its turn in `TrainingOutput.columns` is kept until then. */
+  readonly columns: AsyncIterable<OutputColumn> | Iterable<OutputColumn>
+}
+
+/** One column of results. */
+export interface OutputColumn {
+  readonly name: string
+  readonly column: Column
+  /** Nobody looks at its arrays any more: `allocate` may hand them out again once they are written. */
+  readonly given?: boolean
 }
 
 /** The files of an output, in order. */
 export interface WrittenOutput {
-  readonly files: readonly { readonly localPath: string; readonly rows: number; readonly bytes: number }[]
+  readonly files: readonly {
+    readonly localPath: string
+    readonly rows: number
+    readonly bytes: number
+    /** 64 hexadecimal digits, where the hash was taken while the file was written. */
+    readonly sha256?: string
+  }[]
 }

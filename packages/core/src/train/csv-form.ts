@@ -1,4 +1,4 @@
-import type { Column, ColumnBatch } from '../model/column.ts'
+import type { Column } from '../model/column.ts'
 import { columnValue } from '../model/column.ts'
 import type { FeatureType } from '../model/feature-type.ts'
 import type { Value } from '../model/value.ts'
@@ -36,15 +36,8 @@ export function fromCsv(type: FeatureType, field: string | undefined, path: stri
   }
 }
 
-/** A batch with every column as text. */
-export function csvBatch(batch: ColumnBatch): ColumnBatch {
-  const columns = Object.entries(batch.columns).map(
-    ([name, column]) => [name, csvColumn(column, batch.rows)] as const,
-  )
-  return { rows: batch.rows, columns: Object.fromEntries(columns) }
-}
-
-function csvColumn(column: Column, rows: number): Column {
+/** A column as text. */
+export function csvColumn(column: Column, rows: number): Column {
   const values = Array.from(
     { length: rows },
     (_, row) => toCsv(column.type, columnValue(column, row)) ?? null,

@@ -68,7 +68,7 @@ export async function* answerSlots(
     let order = orders.get(keySet)
     if (order === undefined)
       orders.set(keySet, (order = orderLabels(keySet.ids.subarray(from, to), at, keySet.size)))
-    open ??= openAnswers(slot, to - from, eventTime)
+    open ??= openAnswers(session, slot, to - from, eventTime)
     addAnswers(open, slot, order, history, fromId, toId)
     spare = history
     if (toId === keySet.size) {
@@ -82,13 +82,18 @@ type OpenAnswers = { -readonly [Name in Exclude<keyof SlotAnswers, 'columns'>]: 
   readonly columns: { readonly column: OpenColumn; copied: number }[]
 }
 
-function openAnswers(slot: PlannedSlot, labels: number, eventTime: boolean): OpenAnswers {
+function openAnswers(
+  session: LabelSession,
+  slot: PlannedSlot,
+  labels: number,
+  eventTime: boolean,
+): OpenAnswers {
   return {
     status: new Uint8Array(labels).fill(STATUS_CODE.not_found),
     used: 0,
     expired: 0,
     eventTime: eventTime ? new Float64Array(labels).fill(Number.NaN) : undefined,
-    columns: slot.features.map(({ type }) => ({ column: allocateColumn(type, labels), copied: 0 })),
+    columns: slot.features.map(({ type }) => ({ column: session.allocate(type, labels), copied: 0 })),
     eventLead: Number.NEGATIVE_INFINITY,
     createdLead: Number.NEGATIVE_INFINITY,
   }

@@ -4,22 +4,30 @@ import { formatInstant } from '../clock/instant.ts'
 import { AsofError, internal, invalid, isAsofError, notFound } from '../errors/asof-error.ts'
 import { offlineTable } from '../ingest/group-table.ts'
 import { LIMITS } from '../limits/limits.ts'
-import type { Column, ColumnBatch } from '../model/column.ts'
+import type { Column } from '../model/column.ts'
 import type { TimeColumn } from '../model/definition.ts'
 import { groupId } from '../model/definition.ts'
 import type { OnDemandFunction } from '../model/on-demand.ts'
 import type { Knowledge } from '../point-in-time/visible.ts'
-import type { ComputeEngine, KeySet, LabelSession, LongCall, Relation } from '../ports/compute-engine.ts'
+import type {
+  ComputeEngine,
+  KeySet,
+  LabelSession,
+  LongCall,
+  OutputChunk,
+  OutputColumn,
+  Relation,
+} from '../ports/compute-engine.ts'
 import type { OfflineStore, TableSnapshot } from '../ports/offline-store.ts'
 import type { TrainingFiles } from '../ports/training-files.ts'
-import { csvBatch } from './csv-form.ts'
+import { csvColumn } from './csv-form.ts'
 import type { TrainingFormat, TrainingManifest } from './manifest.ts'
 import { MANIFEST_FILE, writeManifest } from './manifest.ts'
 import type { SlotAnswers, SlotWork } from './slot-answers.ts'
 import { answerSlots, bytesPerValue } from './slot-answers.ts'
 import { deltaSchema, TRAINING_TABLE } from './training-table.ts'
 import type { ChunkRecipe } from './training-chunk.ts'
-import { buildChunk } from './training-chunk.ts'
+import { chunkColumns } from './training-chunk.ts'
 import type { TrainingPlan } from './training-plan.ts'
 import { trainingPlan } from './training-plan.ts'
 import { emptyTallies, manifestOf, type LeadTally } from './training-tally.ts'
@@ -256,17 +264,18 @@ async function build(
     format: asText ? 'csv' : 'parquet',
     folder: dataFolder,
     columns,
-    chunks: asText ? mapAsync(chunks, csvBatch) : chunks,
+    chunks: asText ? asTexts(chunks) : chunks,
     ...(signal && { signal }),
   })
   if (request.strict === true) refuseErrors(tallies.onDemandErrors, service.shape)
-  const paths =
+  const paths: readonly DescribedFile[] =
     output.format === 'delta'
       ? await intoTable(parts, building, deltaSchema(session.columns, plan.columns), written.files)
       : written.files
   const files = []
-  for (const { localPath, rows } of paths) {
-    const described = await parts.files.describe(localPath)
+  for (const { localPath, rows, bytes, sha256 } of paths) {
+    const described =
+      bytes !== undefined && sha256 !== undefined ? { bytes, sha256 } : await parts.files.describe(localPath)
     if (described === undefined)
       throw internal('a file that was just written is not there', { path: localPath })
     files.push({ path: localPath.slice(building.length + 1), rows, ...described })
@@ -322,29 +331,41 @@ async function* chunksOf(
   recipe: ChunkRecipe,
   leads: readonly LeadTally[],
   requestColumns: readonly Column[],
-): AsyncGenerator<ColumnBatch> {
+): AsyncGenerator<OutputChunk> {
   const memory = request.memoryBytes ?? MEMORY_BYTES
   const labelBytes = plan.columns.reduce((sum, { type }) => sum + bytesPerValue(type), plan.slots.length * 9)
   const chunkMax = Math.max(CHUNK_LABELS_MIN, Math.floor((memory * 2) / 3 / labelBytes))
   const chunkLabels = Math.ceil(session.rows / Math.ceil(session.rows / chunkMax))
   for (let from = 0; from < session.rows; from += chunkLabels) {
     const to = Math.min(from + chunkLabels, session.rows)
-    const answers: SlotAnswers[] = []
+    const inputs = requestColumns.map((column) => slice(column, from, to))
     // Two histories are in memory at a time: the one that is answered from, and the next.
-    for await (const answer of answerSlots(session, work, from, to, memory / 6, request.signal)) {
-      const lead = leads[answers.length]!
-      lead.used += answer.used
-      lead.event = Math.max(lead.event, answer.eventLead)
-      lead.created = Math.max(lead.created, answer.createdLead)
-      answers.push(answer)
+    const answers = answerSlots(session, work, from, to, memory / 6, request.signal)
+    const counted = countAnswers(answers, leads, (slots) =>
       request.progress?.({
-        done: from * work.length + answers.length * (to - from),
+        done: from * work.length + slots * (to - from),
         total: session.rows * work.length,
         unit: 'label values',
-      })
-    }
-    const inputs = requestColumns.map((column) => slice(column, from, to))
-    yield buildChunk(recipe, answers, session.at.subarray(from, to), inputs)
+      }),
+    )
+    yield { rows: to - from, columns: chunkColumns(recipe, counted, session.at.subarray(from, to), inputs) }
+  }
+}
+
+/** Adds each slot's answers to its tally. */
+async function* countAnswers(
+  answers: AsyncIterable<SlotAnswers>,
+  leads: readonly LeadTally[],
+  progress: (slots: number) => void,
+): AsyncGenerator<SlotAnswers> {
+  let slot = 0
+  for await (const answer of answers) {
+    const lead = leads[slot++]!
+    lead.used += answer.used
+    lead.event = Math.max(lead.event, answer.eventLead)
+    lead.created = Math.max(lead.created, answer.createdLead)
+    progress(slot)
+    yield answer
   }
 }
 
@@ -354,8 +375,13 @@ function slice(column: Column, from: number, to: number): Column {
   return { type, values: part, valid: valid?.subarray(from, to) }
 }
 
-async function* mapAsync<A, B>(items: AsyncIterable<A>, to: (item: A) => B): AsyncGenerator<B> {
-  for await (const item of items) yield to(item)
+/** The same chunks with every column as text. */
+async function* asTexts(chunks: AsyncIterable<OutputChunk>): AsyncGenerator<OutputChunk> {
+  for await (const { rows, columns } of chunks) yield { rows, columns: columnsAsText(columns, rows) }
+}
+
+async function* columnsAsText(columns: OutputChunk['columns'], rows: number): AsyncGenerator<OutputColumn> {
+  for await (const { name, column } of columns) yield { name, column: csvColumn(column, rows) }
 }
 
 function refuseErrors(errors: Float64Array, shape: ServiceShape): void {
@@ -366,6 +392,14 @@ function refuseErrors(errors: Float64Array, shape: ServiceShape): void {
       values: count,
     })
   }
+}
+
+/** A file of the output; its size and hash where they are known. */
+interface DescribedFile {
+  readonly localPath: string
+  readonly rows: number
+  readonly bytes?: number
+  readonly sha256?: string
 }
 
 /** Hands written Parquet files to a Delta table; answers where they lie now. */

@@ -1,12 +1,13 @@
 import type { OnDemandInputShape, ServiceShape } from '../apply/service-shape.ts'
 import type { Instant } from '../clock/instant.ts'
-import type { Column, ColumnBatch } from '../model/column.ts'
+import type { Column } from '../model/column.ts'
 import { allocateColumn, columnValue, setColumnValue } from '../model/column.ts'
 import type { FeatureType } from '../model/feature-type.ts'
 import type { OnDemandFunction } from '../model/on-demand.ts'
 import { STATUS_CODE, STATUSES } from '../model/status.ts'
 import type { Value } from '../model/value.ts'
 import { presentValue, valueFromJson } from '../model/value-json.ts'
+import type { OutputColumn } from '../ports/compute-engine.ts'
 import type { OpenColumn } from '../point-in-time/gather.ts'
 import { evaluateOnDemand } from '../point-in-time/on-demand.ts'
 import type { SlotAnswers } from './slot-answers.ts'
@@ -43,57 +44,97 @@ interface Filled {
 }
 
 /**
- * Turns what the slots answer for labels `[from, from + rows)` into the columns of the output: declared defaults first,
- * on-demand features last.
+ * Turns what the slots answer for labels `[from, from + rows)` into columns of the output, as soon as a slot has answered:
+ * declared defaults first, on-demand features last.
  *
+ * @param slots the answers, in the order of `recipe.slots`
  * @param at label times of the chunk
  * @param request columns of the chunk's labels, in the order of `shape.request`
  */
-export function buildChunk(
+export async function* chunkColumns(
   recipe: ChunkRecipe,
-  slots: readonly SlotAnswers[],
+  slots: AsyncIterable<SlotAnswers>,
   at: Float64Array,
   request: readonly Column[],
-): ColumnBatch {
+): AsyncGenerator<OutputColumn> {
   const { shape } = recipe
-  const rows = at.length
-  const stored = slots.map((answers, slot) =>
-    answers.columns.map(({ column, copied }, place): Filled => {
-      const { index } = recipe.slots[slot]!.features[place]!
-      const field = shape.slots[slot]!.group.definition.features[index]!
-      const defaulted =
-        field.default === undefined
-          ? 0
-          : fillDefault(column, answers.status, valueFromJson(field.type, field.default, field.name))
-      const { status: rowStatus, eventTime } = answers
-      return { column, rowStatus, eventTime, codes: undefined, present: copied, defaulted }
-    }),
-  )
-  const filledOf = (slot: number, feature: number): Filled =>
-    stored[slot]![recipe.slots[slot]!.features.findIndex(({ index }) => index === feature)]!
-  const calls = shape.onDemand.map((_, call) => evaluateCall(recipe, call, filledOf, slots, request, at))
-  const shown = shape.outputs.map((output, index): Filled => {
-    const filled =
-      output.from === 'slot' ? filledOf(output.slot, output.feature) : calls[output.call]![output.feature]!
-    const checked = hasShownNumber(output.type) ? refuseUnsafe(filled, output.type) : filled
-    tally(recipe.features[index]!, checked, output.from === 'slot' ? slots[output.slot]! : undefined, rows)
-    return checked
+  // On-demand functions read what slots answered; without them nothing has to be kept.
+  const kept = shape.onDemand.length > 0
+  const answered: SlotAnswers[] = []
+  const stored: Filled[][] = []
+  let slot = 0
+  for await (const answers of slots) {
+    const filled = fillSlot(recipe, slot, answers)
+    if (kept) {
+      answered.push(answers)
+      stored.push(filled)
+    }
+    for (const [index, output] of shape.outputs.entries()) {
+      if (output.from !== 'slot' || output.slot !== slot) continue
+      const value = filled[placeOf(recipe, slot, output.feature)]!
+      yield* outputColumns(recipe, index, value, answers, at.length, !kept)
+    }
+    slot++
+  }
+  const filledOf = (slot: number, feature: number): Filled => stored[slot]![placeOf(recipe, slot, feature)]!
+  const calls = shape.onDemand.map((_, call) => evaluateCall(recipe, call, filledOf, answered, request, at))
+  for (const [index, output] of shape.outputs.entries()) {
+    if (output.from === 'slot') continue
+    yield* outputColumns(recipe, index, calls[output.call]![output.feature]!, undefined, at.length, false)
+  }
+}
+
+/** Where a feature of the group stands among those that the slot reads. */
+function placeOf(recipe: ChunkRecipe, slot: number, feature: number): number {
+  return recipe.slots[slot]!.features.findIndex(({ index }) => index === feature)
+}
+
+function fillSlot({ shape, slots }: ChunkRecipe, slot: number, answers: SlotAnswers): Filled[] {
+  return answers.columns.map(({ column, copied }, place): Filled => {
+    const { index } = slots[slot]!.features[place]!
+    const field = shape.slots[slot]!.group.definition.features[index]!
+    const defaulted =
+      field.default === undefined
+        ? 0
+        : fillDefault(column, answers.status, valueFromJson(field.type, field.default, field.name))
+    const { status: rowStatus, eventTime } = answers
+    return { column, rowStatus, eventTime, codes: undefined, present: copied, defaulted }
   })
-  const columns = recipe.columns.map(({ name, output, shows }): [string, Column] => {
-    const filled = shown[output]!
-    if (shows === 'status') return [name, statusColumn(filled)]
-    if (shows === 'event-time') return [name, eventTimeColumn(filled.eventTime!)]
-    const { type, values, valid } = filled.column
-    return [
-      name,
-      {
-        type,
-        values,
-        valid: filled.present + filled.defaulted === rows && !valid.includes(0) ? undefined : valid,
-      },
-    ]
-  })
-  return { rows, columns: Object.fromEntries(columns) }
+}
+
+/** The columns of the output that show one feature. */
+function outputColumns(
+  recipe: ChunkRecipe,
+  index: number,
+  filled: Filled,
+  slot: SlotAnswers | undefined,
+  rows: number,
+  given: boolean,
+): OutputColumn[] {
+  const output = recipe.shape.outputs[index]!
+  const checked = hasShownNumber(output.type) ? refuseUnsafe(filled, output.type) : filled
+  tally(recipe.features[index]!, checked, slot, rows)
+  const isShownOnce =
+    recipe.shape.outputs.filter(
+      (other) =>
+        other.from === 'slot' &&
+        output.from === 'slot' &&
+        other.slot === output.slot &&
+        other.feature === output.feature,
+    ).length === 1
+  return recipe.columns
+    .filter((column) => column.output === index)
+    .map(({ name, shows }): OutputColumn => {
+      if (shows === 'status') return { name, column: statusColumn(checked) }
+      if (shows === 'event-time') return { name, column: eventTimeColumn(checked.eventTime!) }
+      const { type, values, valid } = checked.column
+      const isFull = checked.present + checked.defaulted === rows && !valid.includes(0)
+      return {
+        name,
+        column: { type, values, valid: isFull ? undefined : valid },
+        given: given && isShownOnce,
+      }
+    })
 }
 
 /** Puts the default where no row answers; answers to how many labels. */

@@ -1,0 +1,233 @@
+import { join } from 'node:path'
+import { AsofError, internal } from '@asof/core'
+import type { Column, FeatureType, OutputChunk, TrainingOutput, WrittenOutput } from '@asof/core'
+import type { FlatField, FlatType } from '@asof/parquet'
+import { run } from './database.ts'
+import { fetchColumns } from './label-session-fetch.ts'
+import { flatTypeOf, flatWidth } from './label-session-column-pool.ts'
+import { flatFilesAnswers } from './label-session-flat-files.ts'
+import type { FilesAnswer, FilesQuestion } from './label-session-flat-files.ts'
+import { AnsweringThread } from './label-session-thread.ts'
+import type { OpenLabels } from './label-session.ts'
+import { identifier } from './sql-text.ts'
+
+/** Chunks of fewer labels are written before a thread has started. */
+const THREAD_ROWS_MIN = 50_000
+/** About how large a file becomes; a reader takes its one row group as a whole. */
+const FILE_BYTES = 128 * 1024 * 1024
+const FILE_ROWS_MIN = 122_880
+const FILE_ROWS_MAX = 1_048_576
+/** Columns on their way to the thread that writes. */
+const COLUMNS_AHEAD = 12
+
+/** What DuckDB calls the types of label columns that are written without it. */
+const LABEL_TYPES: Readonly<Record<string, FlatType>> = {
+  BOOLEAN: 'bool',
+  INTEGER: 'int32',
+  BIGINT: 'int64',
+  FLOAT: 'float32',
+  DOUBLE: 'float64',
+  'TIMESTAMP WITH TIME ZONE': 'timestamp',
+}
+
+/** The columns of the files, where every one of them is flat: those of the labels first. */
+export function flatFields(
+  { columns }: OpenLabels,
+  output: TrainingOutput,
+): readonly FlatField[] | undefined {
+  if (output.format !== 'parquet') return undefined
+  const fields = [
+    ...columns.map(({ name, physical }) => ({ name, type: LABEL_TYPES[physical] })),
+    ...output.columns.map(({ name, type }) => ({ name, type: flatTypeOf(type) })),
+  ]
+  return fields.every(isFlat) ? fields : undefined
+}
+
+function isFlat(field: { readonly name: string; readonly type: FlatType | undefined }): field is FlatField {
+  return field.type !== undefined
+}
+
+/** Writes a set without DuckDB: each column as soon as its turn has come, in a thread where there is much to write. */
+export async function writeFlat(
+  open: OpenLabels,
+  output: TrainingOutput,
+  fields: readonly FlatField[],
+): Promise<WrittenOutput> {
+  const files: WrittenOutput['files'][number][] = []
+  const inThread = open.threads > 1 && open.rows >= THREAD_ROWS_MIN
+  const writer = inThread ? writerInThread() : writerInPlace()
+  const signal = output.signal
+  let firstLabel = 0
+  const writeChunk = async ({ rows, columns }: OutputChunk): Promise<void> => {
+    const sizes = fileRows(rows, fields)
+    const plans = sizes.map((fileRows, index) => ({
+      path: join(output.folder, `part-${String(files.length + index).padStart(5, '0')}.parquet`),
+      fields,
+      rows: fileRows,
+      createdBy: 'asof',
+    }))
+    const queue = new ColumnQueue(open, output, writer, rows)
+    await writer({ is: 'begin', files: plans }, signal)
+    for (const column of await labelColumns(open, fields, firstLabel, rows)) await queue.put(column, true)
+    for await (const { name, column, given = false } of columns) {
+      signal?.throwIfAborted()
+      await queue.offer(name, column, given)
+    }
+    await queue.end()
+    for (const [index, written] of (await writer({ is: 'end' }, signal)).entries())
+      files.push({ localPath: plans[index]!.path, rows: sizes[index]!, ...written })
+    firstLabel += rows
+  }
+  try {
+    for await (const chunk of output.chunks) {
+      signal?.throwIfAborted()
+      await writeChunk(chunk)
+    }
+    if (firstLabel !== open.rows)
+      throw internal('results do not cover the labels', { labels: open.rows, results: firstLabel })
+    // A set without labels still has its columns.
+    if (files.length === 0) await writeChunk({ rows: 0, columns: emptyColumns(output, open) })
+    return { files }
+  } finally {
+    await writer.close()
+  }
+}
+
+function emptyColumns({ columns }: TrainingOutput, { pool }: OpenLabels): OutputChunk['columns'] {
+  return columns.map(({ name, type }) => ({ name, column: pool.take(type, 0) }))
+}
+
+/** Rows of each file of a chunk: as many files as it takes, of about the same size; never a matter of the machine. */
+function fileRows(rows: number, fields: readonly FlatField[]): number[] {
+  const bytes = fields.reduce((sum, { type }) => sum + flatWidth(type), 0)
+  const most = Math.min(FILE_ROWS_MAX, Math.max(FILE_ROWS_MIN, Math.floor(FILE_BYTES / bytes)))
+  const files = Math.max(1, Math.ceil(rows / most))
+  return Array.from(
+    { length: files },
+    (_, file) => Math.floor((rows * (file + 1)) / files) - Math.floor((rows * file) / files),
+  )
+}
+
+async function labelColumns(
+  open: OpenLabels,
+  fields: readonly FlatField[],
+  firstLabel: number,
+  rows: number,
+): Promise<readonly Column[]> {
+  const { database, columns, rowColumn, call } = open
+  const row = identifier(rowColumn)
+  const types = columns.map((_, index): FeatureType => ({ kind: fields[index]!.type }))
+  const found = await run(
+    database.connection,
+    `SELECT ${columns.map(({ name }) => identifier(name)).join(', ')} FROM labels
+     WHERE ${row} >= ${firstLabel} AND ${row} < ${firstLabel + rows} ORDER BY ${row}`,
+    call,
+  )
+  const read = await fetchColumns(found, types)
+  if (read.rows !== rows)
+    throw internal('labels and results did not meet row by row', { rows, read: read.rows })
+  return read.columns
+}
+
+/** Sends columns to the writer in the order of the file, and takes their memory back. */
+class ColumnQueue {
+  readonly #open: OpenLabels
+  readonly #output: TrainingOutput
+  readonly #write: Writer
+  readonly #rows: number
+  readonly #early = new Map<string, { readonly column: Column; readonly given: boolean }>()
+  readonly #writing: Promise<void>[] = []
+  #next = 0
+
+  constructor(open: OpenLabels, output: TrainingOutput, write: Writer, rows: number) {
+    this.#open = open
+    this.#output = output
+    this.#write = write
+    this.#rows = rows
+  }
+
+  /** Takes a column of the results; it is written when those before it have been. */
+  async offer(name: string, column: Column, given: boolean): Promise<void> {
+    this.#early.set(name, { column, given })
+    for (;;) {
+      const field = this.#output.columns[this.#next]
+      const turn = field && this.#early.get(field.name)
+      if (field === undefined || turn === undefined) return
+      if (turn.column.type.kind !== field.type.kind)
+        throw internal('a result lacks a column', { column: name })
+      this.#early.delete(field.name)
+      this.#next++
+      await this.put(turn.column, turn.given)
+    }
+  }
+
+  /** Writes a column; waits while many are on their way. */
+  async put(column: Column, given: boolean): Promise<void> {
+    const values = flatArray(column, this.#rows)
+    const writing = this.#write({ is: 'column', values, valid: column.valid }, this.#output.signal).then(
+      () => {
+        if (given) this.#open.pool.give(column)
+      },
+    )
+    // Told by whoever waits for it; until then its failure is nobody's.
+    writing.catch(() => undefined)
+    this.#writing.push(writing)
+    if (this.#writing.length >= COLUMNS_AHEAD) await this.#writing.shift()
+  }
+
+  /** Waits until all is written. */
+  async end(): Promise<void> {
+    await Promise.all(this.#writing)
+    const missing = this.#output.columns[this.#next]
+    if (missing !== undefined) throw internal('a result lacks a column', { column: missing.name })
+  }
+}
+
+function flatArray({ values, type }: Column, rows: number): FilesColumn['values'] {
+  if (Array.isArray(values) || values.length < rows)
+    throw internal('a column is not flat', { type: type.kind })
+  return values.length === rows ? values : values.subarray(0, rows)
+}
+
+type FilesColumn = Extract<FilesQuestion, { is: 'column' }>
+
+/** Answers with the files of a chunk at its end. */
+interface Writer {
+  (
+    question: FilesQuestion,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly { readonly bytes: number; readonly sha256: string }[]>
+  close(): Promise<void>
+}
+
+function writerInPlace(): Writer {
+  const answer = flatFilesAnswers()
+  return Object.assign(async (question: FilesQuestion) => filesOf(answer(question)), {
+    close: async () => undefined,
+  })
+}
+
+function writerInThread(): Writer {
+  const thread = new AnsweringThread<FilesQuestion, FilesAnswer>('label-session-writer-thread')
+  return Object.assign(
+    async (question: FilesQuestion, signal: AbortSignal | undefined) =>
+      filesOf(await thread.ask(question, signal)),
+    { close: () => thread.close() },
+  )
+}
+
+function filesOf(answer: FilesAnswer): readonly { readonly bytes: number; readonly sha256: string }[] {
+  if (answer.is === 'done') return answer.files
+  const { code, message, error } = answer
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    const text = 'the disk is full: make room, then do it again'
+    throw new AsofError('unavailable', 'disk_full', text, {}, { cause: error })
+  }
+  throw new AsofError(
+    'internal',
+    'internal',
+    'a training set could not be written',
+    { reason: message },
+    { cause: error },
+  )
+}

@@ -1,0 +1,10 @@
+// The thread that writes training sets: it answers each part of a chunk by one message.
+import { parentPort } from 'node:worker_threads'
+import { flatFilesAnswers } from './label-session-flat-files.ts'
+import type { FilesQuestion } from './label-session-flat-files.ts'
+
+const answer = flatFilesAnswers()
+parentPort!.on('message', (question: FilesQuestion) => {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+  parentPort!.postMessage(answer(question))
+})
