@@ -42,6 +42,14 @@ const program = createProgram(async (json, work) => {
   }
 }, version)
 
+if (argv[2] === 'complete' && argv[3] === '--') {
+  // Asked by a shell at each press of a key.
+  const { completionLines } = await import('./commands/completion.ts')
+  const lines = await completionLines(program, argv.slice(4))
+  await new Promise((resolve) => stdout.write(`${lines}\n`, resolve))
+  process.exit(0)
+}
+
 const asJson = argv.includes('--json')
 for (const command of [
   program,

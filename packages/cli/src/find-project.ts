@@ -12,11 +12,9 @@ import {
   type Project,
 } from '@asof/core'
 import { codeOf } from './code-fingerprint.ts'
+import { CONFIG_FILES } from './config-files.ts'
 import type { ProjectConfig } from './define-config.ts'
 import { openFeatureStore } from './embedded.ts'
-
-/** Names of a project's configuration, the first that is there wins. */
-export const CONFIG_FILES = ['asof.config.ts', 'asof.config.js', 'asof.config.mjs'] as const
 
 /** What every command that works on a store can be told. */
 export interface ProjectOptions {

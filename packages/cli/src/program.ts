@@ -74,6 +74,8 @@ export function createProgram(run: Runner, version: string): Command {
   addReading(program, add)
   addInspection(program, add)
   addRegistry(program, add)
+  addCompletion(program, add)
+  addLineage(program, add)
   return program
 }
 
@@ -95,6 +97,20 @@ function addStart(program: Command, add: Add): void {
       examples: ['asof init my-store'],
     },
     async () => (await import('./commands/init.ts')).init,
+  )
+}
+
+function addCompletion(program: Command, add: Add): void {
+  add(
+    program,
+    {
+      usage: 'complete <shell>',
+      summary: 'print the script that completes commands, options and names of the project',
+      more: 'SHELL is bash, zsh or fish; evaluate the script when the shell starts. Names are those that are applied. `complete -- WORDS` answers what could come next, one candidate a line.',
+      project: false,
+      examples: ['asof complete bash > ~/.asof-completion.bash', 'asof complete fish > asof.fish'],
+    },
+    async () => (await import('./commands/completion.ts')).complete,
   )
 }
 
@@ -364,6 +380,28 @@ function addInspection(program: Command, add: Add): void {
       examples: ['asof status', 'asof status --json'],
     },
     async () => (await import('./commands/status.ts')).status,
+  )
+}
+
+function addLineage(program: Command, add: Add): void {
+  add(
+    program,
+    {
+      usage: 'lineage <reference>',
+      summary: 'show what something is made of, and what is made of it',
+      more: 'From source columns over features and services to models; by column where the SQL of a query allows it. REFERENCE is [project.][kind/]name[@version][:part], or model/name@version.',
+      options: [
+        new Option('--up', 'only what it is made of').conflicts('down'),
+        new Option('--down', 'only what is made of it'),
+        new Option('--svg <file>', 'draw it instead, as an SVG picture'),
+      ],
+      examples: [
+        'asof lineage airport_delays:delay_mean',
+        'asof lineage source/flights:delay --down --json',
+        'asof lineage delay_model --svg lineage.svg',
+      ],
+    },
+    async () => (await import('./commands/lineage.ts')).lineage,
   )
 }
 
