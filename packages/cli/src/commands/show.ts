@@ -27,7 +27,7 @@ export async function show(terminal: Terminal, options: ProjectOptions, referenc
 }
 
 function factsOf(shown: Description): readonly Fact[] {
-  const { definition, feature, consumer, readBy, from, sources } = shown
+  const { kind, definition, feature, consumer, readBy, from, sources } = shown
   const { description, tags } = feature ?? definition ?? {}
   return [
     ['kind', shown.kind],
@@ -40,7 +40,7 @@ function factsOf(shown: Description): readonly Fact[] {
     ...(definition === undefined ? [] : definitionFacts(definition, shown)),
     ['first applied', shown.firstApplied === undefined ? undefined : formatInstant(shown.firstApplied)],
     ['versions', versionLines(shown)],
-    ['made from', few(from.map(shortName))],
+    ['made from', kind === 'service' ? undefined : few(from.map(shortName))],
     ['sources', few(sources)],
     ['read by', few(readBy.definitions.map(shortName))],
     ['services', few(readBy.services)],
@@ -83,7 +83,18 @@ function definitionFacts(definition: Definition, { kind }: Description): readonl
         ['features', kind === 'on_demand' ? fieldLines(definition.features) : undefined],
       ]
     case 'service':
-      return [['features', kind === 'service' ? String(definition.features.length) : undefined]]
+      return [
+        [
+          'features',
+          kind === 'service'
+            ? few(
+                definition.features.map(
+                  ({ name, group, version, feature }) => `${name}, of ${group}@${version}:${feature}`,
+                ),
+              )
+            : undefined,
+        ],
+      ]
     default:
       return definition satisfies never
   }

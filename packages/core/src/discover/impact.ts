@@ -2,15 +2,17 @@ import type { ApplyPlan, PlannedChange } from '../apply/plan.ts'
 import { consumerName, consumersOf, type Snapshot } from '../apply/snapshot.ts'
 import type { ColumnsOf, LineageNode } from './lineage.ts'
 import { lineageEdges } from './lineage-edges.ts'
-import { findReference } from './reference.ts'
+import { EVENT_TIME, findReference } from './reference.ts'
 
 /** Who would notice if a thing changed or went away. */
 export interface Impact {
   /** What was asked about; of a whole group or service all its parts. */
   readonly of: readonly string[]
-  /** Features of groups, features of on-demand groups, and sources that are computed from it, by their full names. */
+  /** Sources that are queries over it, and their columns, by their full names. */
   readonly sources: readonly string[]
+  /** Features of groups, by their full names. */
   readonly features: readonly string[]
+  /** Features of on-demand groups, by their full names. */
   readonly onDemand: readonly string[]
   readonly services: readonly ImpactedService[]
   readonly models: readonly ImpactedModel[]
@@ -69,7 +71,9 @@ export async function impact(
   }
   const of = start.map((node) => node.id)
   for (const id of of) reached.delete(id)
-  return { of, ...impactOf(snapshot, [...reached.values()]) }
+  // The event time of a group's rows is nobody's feature; what is made of it has been reached.
+  const changed = [...reached.values()].filter((node) => node.kind !== 'group' || node.part !== EVENT_TIME)
+  return { of, ...impactOf(snapshot, changed) }
 }
 
 function impactOf(snapshot: Snapshot, reached: readonly LineageNode[]): Omit<Impact, 'of'> {

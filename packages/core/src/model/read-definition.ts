@@ -35,11 +35,20 @@ import { described, named, readFields, readKeyType, refuseDuplicates } from './r
  * @throws {AsofError} `invalid_definition` and others of kind `invalid`, each with the path
  */
 export function readDefinition(json: unknown, path: string): Definition {
+  if (isRead(json)) return json
   const object = new JsonObject(json, path)
   const kind = object.need('kind', oneOf('entity', 'source', 'group', 'on_demand', 'service'))
   const definition = definitionOf(kind, object)
   object.end()
-  return deepFreeze(definition)
+  READ.add(deepFreeze(definition))
+  return definition
+}
+
+/** What was read here, and is frozen: reading it again would give the same, at the cost of the first time. */
+const READ = new WeakSet<object>()
+
+function isRead(json: unknown): json is Definition {
+  return typeof json === 'object' && json !== null && READ.has(json)
 }
 
 function definitionOf(kind: Definition['kind'], object: JsonObject): Definition {
@@ -244,7 +253,12 @@ function readCodeText(json: unknown, path: string): string {
 
 function readInput(json: unknown, path: string): OnDemandInput {
   const object = new JsonObject(json, path)
-  const input = { name: object.need('name', named('input')), from: object.need('from', readInputFrom) }
+  const from = object.need('from', readInputFrom)
+  const input = compact<OnDemandInput>({
+    name: object.need('name', named('input')),
+    from,
+    keys: 'request' in from ? undefined : object.maybe('keys', readKeyNames),
+  })
   object.end()
   return input
 }
@@ -323,16 +337,15 @@ function readServiceFeature(json: unknown, path: string): ServiceFeature {
     group: object.need('group', named('feature group')),
     version: readVersion(object),
     feature: object.need('feature', named('feature')),
-    keys: object.need(
-      'keys',
-      recordOf(
-        (name, at) => checkColumnName(name, 'join key', at),
-        (value, at) => checkColumnName(value, 'join key', at),
-      ),
-    ),
+    keys: object.need('keys', readKeyNames),
   }
   object.end()
   return feature
+}
+
+function readKeyNames(json: unknown, path: string): Readonly<Record<string, string>> {
+  const name = (value: unknown, at: string): string => checkColumnName(value, 'join key', at)
+  return recordOf(name, name)(json, path)
 }
 
 function readConsumer(json: unknown, path: string): ServiceDefinition['consumers'][number] {
