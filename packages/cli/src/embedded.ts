@@ -16,10 +16,10 @@ import {
 } from '@asof/core'
 import { deltaTables } from '@asof/delta'
 import { diskObjectStore, diskStaging, diskTrainingFiles } from '@asof/disk'
-import { duckdbEngine, duckdbParquetFiles } from '@asof/duckdb'
 import { openLmdbEventLog, openLmdbOnlineStore, openLmdbRegistry } from '@asof/lmdb'
 import { naiveValue } from '@asof/testing/naive'
 import { codeOf } from './code-fingerprint.ts'
+import { lazyEngine, lazyParquetFiles } from './lazy-duckdb.ts'
 import { sourceFiles } from './source-files.ts'
 
 /** Where an embedded store is and how much it may use. */
@@ -76,7 +76,7 @@ export async function embeddedParts(
     memoryMb: options.memoryMb ?? Math.floor(totalmem() / 4 / 1024 / 1024),
   }
   // No SQL of a user runs here, and training sets lie wherever the user wants them.
-  const parquet = duckdbParquetFiles({ ...engineSettings, folders: [parse(projectFolder).root] })
+  const parquet = lazyParquetFiles({ ...engineSettings, folders: [parse(projectFolder).root] })
   const log = await openLmdbEventLog(join(folder, 'log'), { wall })
   const tables = (root: string): ReturnType<typeof deltaTables> =>
     deltaTables({ objects: diskObjectStore(root), parquet, now: () => log.now(), randomId: randomUUID })
@@ -86,7 +86,7 @@ export async function embeddedParts(
     log,
     online: await openLmdbOnlineStore(join(folder, 'online')),
     offline: tables(join(folder, 'offline')),
-    engine: duckdbEngine(engineSettings),
+    engine: lazyEngine(engineSettings),
     parquet,
     staging: await diskStaging(join(folder, 'staging')),
     sources: sourceFiles(projectFolder, tables(projectFolder)),
