@@ -112,15 +112,18 @@ export function shapeOf(snapshot: Snapshot, service: ServiceDefinition): Service
 
   const callOf = (definition: OnDemandDefinition, roles: Readonly<Record<string, string>>): number => {
     const id = groupId(definition)
-    const inputs = definition.inputs.map(({ name, from }): OnDemandInputShape => {
+    const inputs = definition.inputs.map(({ name, from, keys: own }): OnDemandInputShape => {
+      // The group's key, by the on-demand group's name for it, by the service's name for that.
+      const named = Object.entries(own ?? {}).map(([key, inRole]) => [key, roles[inRole] ?? inRole])
+      const names: Readonly<Record<string, string>> = { ...roles, ...Object.fromEntries(named) }
       if ('request' in from) {
         const { index, type } = requestField(from.request, from.field)
         return { name, from: 'request', field: index, type }
       }
       if ('eventTimeOf' in from) {
-        return { name, from: 'event-time', slot: slotOf(`${from.eventTimeOf}@${from.version}`, roles) }
+        return { name, from: 'event-time', slot: slotOf(`${from.eventTimeOf}@${from.version}`, names) }
       }
-      const slot = slotOf(`${from.group}@${from.version}`, roles)
+      const slot = slotOf(`${from.group}@${from.version}`, names)
       const { index, field } = fieldOf(
         slots[slot]!.group.definition.features,
         from.feature,

@@ -3,6 +3,7 @@ import type {
   Definition,
   GroupDefinition,
   OnDemandDefinition,
+  OnDemandInput,
   ServiceDefinition,
   ServiceFeature,
   SourceDefinition,
@@ -158,6 +159,11 @@ function checkOnDemand(index: DefinitionIndex, group: OnDemandDefinition): void 
       }
     }
   }
+  for (const { read, names } of readsOf(index, group)) {
+    const keys = index.entities.get(read.entity)?.keys.map((key) => key.name) ?? []
+    const unknown = Object.keys(names ?? {}).find((name) => !keys.includes(name))
+    if (unknown !== undefined) throw unknownReference('join key', `${groupId(read)}:${unknown}`, by)
+  }
   joinKeys(index, group)
 }
 
@@ -204,10 +210,10 @@ export function joinKeys(
   group: GroupDefinition | OnDemandDefinition,
 ): ReadonlyMap<string, FeatureType> {
   const keys = new Map<string, FeatureType>()
-  const groups = group.kind === 'group' ? [group] : groupsOf(index, group)
-  for (const read of groups) {
+  const reads = group.kind === 'group' ? [{ read: group, names: undefined }] : readsOf(index, group)
+  for (const { read, names } of reads) {
     for (const key of index.entities.get(read.entity)?.keys ?? []) {
-      addType(keys, key.name, key.type, 'key_conflict', definitionId(group))
+      addType(keys, names?.[key.name] ?? key.name, key.type, 'key_conflict', definitionId(group))
     }
   }
   return keys
@@ -218,11 +224,19 @@ export function groupsOf(
   index: Pick<DefinitionIndex, 'groups'>,
   group: OnDemandDefinition,
 ): readonly GroupDefinition[] {
-  const ids = group.inputs.flatMap(({ from }) => {
+  return [...new Set(readsOf(index, group).map(({ read }) => read))]
+}
+
+/** The stored group of each input, and how it names that group's join keys. */
+function readsOf(
+  index: Pick<DefinitionIndex, 'groups'>,
+  group: OnDemandDefinition,
+): readonly { readonly read: GroupDefinition; readonly names: OnDemandInput['keys'] }[] {
+  return group.inputs.flatMap(({ from, keys: names }) => {
     if ('request' in from) return []
-    return [`${'group' in from ? from.group : from.eventTimeOf}@${from.version}`]
+    const read = index.groups.get(`${'group' in from ? from.group : from.eventTimeOf}@${from.version}`)
+    return read === undefined ? [] : [{ read, names }]
   })
-  return [...new Set(ids)].flatMap((id) => index.groups.get(id) ?? [])
 }
 
 function addType(

@@ -108,6 +108,8 @@ export interface OnDemandInput {
     | { readonly request: string; readonly field: string }
     /** The event time of the row that answers for a group. */
     | { readonly eventTimeOf: string; readonly version: number }
+  /** For join keys of the group's entity, their names among those of the on-demand group, where an entity has a role. */
+  readonly keys?: Readonly<Record<string, string>>
 }
 
 /** Features computed when asked, by a pure function. */

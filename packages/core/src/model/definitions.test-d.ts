@@ -209,6 +209,27 @@ onDemand('wrong', {
   compute: async () => ({ hour: 1 }),
 })
 
+// An input of an entity in a role brings the role's keys along.
+const inRoles = onDemand('in_roles', {
+  module: 'file:///context.ts',
+  inputs: {
+    bought: alias(orders, 'buyer', { user_id: 'buyer_id' }).feature('total'),
+    sold: alias(orders, 'seller', { user_id: 'seller_id' }).feature('total'),
+  },
+  features: { hour: int32() },
+  compute: (inputs) => {
+    same<typeof inputs, { readonly bought: number | null; readonly sold: number | null }>()
+    return { hour: null }
+  },
+})
+const roles = featureService('roles', { features: [inRoles] })
+same<
+  KeysOf<typeof roles>,
+  { readonly buyer_id: bigint | null; readonly seller_id: bigint | null; readonly region: string | null }
+>()
+// @ts-expect-error the features have no such one
+alias(orders, 'buyer', { user_id: 'buyer_id' }).feature('buyer_total')
+
 // Services: keys, request inputs and vector follow.
 const service = featureService('service', {
   features: [hourly.pick('flights', 'carriers'), context, weather],

@@ -1,4 +1,4 @@
-import { invalid } from '../errors/asof-error.ts'
+import { invalid, notFound } from '../errors/asof-error.ts'
 import type {
   Asks,
   Declared,
@@ -12,6 +12,7 @@ import type {
 } from './declared.ts'
 import type { Described, ServiceDefinition, ServiceFeature } from './definition.ts'
 import { checkName } from './name.ts'
+import type { Input } from './on-demand.ts'
 import { readDefinition } from './read-definition.ts'
 
 /** A declared service; at compile time it knows what a lookup is asked with and what it answers. */
@@ -80,6 +81,21 @@ type Renamed<Keys, Names> = {
   ]: Keys[Name]
 }
 
+/** Features of an entity in a role. */
+export interface AliasedSet<
+  Keys extends object,
+  Request extends object,
+  Vector extends object,
+  Features extends object,
+> extends FeatureSet<Keys, Request, Vector> {
+  /**
+   * One of the features, by its own name, as an input of an on-demand group.
+   *
+   * @throws {AsofError} `feature_not_found`
+   */
+  feature<Name extends keyof Features & string>(name: Name): Input<Features[Name], Keys, Request>
+}
+
 /**
  * The same features for an entity in another role: join keys renamed in the request, features named
  * `{role}_{feature}`.
@@ -103,10 +119,11 @@ export function alias<
   set: FeatureSet<Keys, Request, Vector>,
   role: Role,
   keys: Names & { readonly [Name in Exclude<keyof Names, keyof Keys>]: never },
-): FeatureSet<
+): AliasedSet<
   Renamed<Keys, Names>,
   Request,
-  { readonly [Name in keyof Vector & string as `${Role}_${Name}`]: Vector[Name] }
+  { readonly [Name in keyof Vector & string as `${Role}_${Name}`]: Vector[Name] },
+  Vector
 > {
   checkName(role, 'role')
   const names: Readonly<Record<string, string | undefined>> = keys
@@ -120,5 +137,20 @@ export function alias<
     name: `${role}_${feature.name}`,
     keys: Object.fromEntries(Object.entries(feature.keys).map(([key, name]) => [key, names[name] ?? name])),
   })
-  return Object.freeze({ features: set.features.map(renamed), declaredBy: set.declaredBy })
+  const feature = (wanted: string): Input<never, Renamed<Keys, Names>, Request> => {
+    const found = set.features.find((each) => each.name === wanted)
+    const declaredBy = set.declaredBy.find(
+      ({ definition: { kind, name, ...rest } }) =>
+        (kind === 'group' || kind === 'on_demand') &&
+        name === found?.group &&
+        'version' in rest &&
+        rest.version === found.version,
+    )
+    if (found === undefined || declaredBy === undefined) {
+      throw notFound('feature_not_found', 'the features have no such one', { role, feature: wanted })
+    }
+    const from = { group: found.group, version: found.version, feature: found.feature }
+    return { from, declaredBy, keys: renamed(found).keys }
+  }
+  return Object.freeze({ features: set.features.map(renamed), declaredBy: set.declaredBy, feature })
 }

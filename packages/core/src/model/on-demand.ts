@@ -13,6 +13,7 @@ declare const inputType: unique symbol
 /** One value that an on-demand function reads, of type `T` or null. */
 export interface Input<T, Keys extends object, Request extends object> {
   readonly from: OnDemandInput['from']
+  readonly keys?: OnDemandInput['keys']
   readonly declaredBy: Declared
   readonly [inputType]?: { readonly value: T; readonly keys: Keys; readonly request: Request }
 }
@@ -59,7 +60,8 @@ export interface OnDemandOptions<I extends Inputs, Features extends TypedFields,
 type OnlyDeclared<Result, Features> = { readonly [Name in Exclude<keyof Result, keyof Features>]: never }
 
 /**
- * Declares features that are computed when asked, by the same code in serving and in training.
+ * Declares features that are computed when asked, by the same code in serving and in training. An input of an entity in a role
+ * is one of `alias`: `alias(userStats, 'buyer', { user_id: 'buyer_id' }).feature('orders')`.
  *
  * @throws {AsofError} of kind `invalid`, naming the property
  * @example
@@ -92,7 +94,7 @@ export function onDemand<
       ...rest,
       kind: 'on_demand',
       name,
-      inputs: Object.entries(inputs).map(([input, { from }]) => ({ name: input, from })),
+      inputs: Object.entries(inputs).map(([input, { from, keys }]) => ({ name: input, from, keys })),
       features: namedFields(features),
       code: { module: '', fingerprint: '' },
     },
@@ -100,8 +102,10 @@ export function onDemand<
   ) as OnDemandDefinition
   const refersTo = [...new Set(Object.values(inputs).map((input) => input.declaredBy))]
   const declared: Declared = { definition, refersTo }
-  const entities = refersTo.flatMap((group) => group.refersTo.map((each) => each.definition))
-  const keys = entities.filter(isEntity).flatMap((each) => each.keys.map((key) => key.name))
+  const keys = Object.values(inputs).flatMap((input) => {
+    const entities = input.declaredBy.refersTo.map((each) => each.definition).filter(isEntity)
+    return entities.flatMap((each) => each.keys.map(({ name: key }) => input.keys?.[key] ?? key))
+  })
   const group = {
     ...declared,
     definition,
