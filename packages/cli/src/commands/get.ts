@@ -10,6 +10,7 @@ import {
 import { instantArgument, namedValues } from '../command-values.ts'
 import { formatAge } from '../figures.ts'
 import { findProject, openProject, type ProjectOptions } from '../find-project.ts'
+import { deprecationText } from '../registry-text.ts'
 import { isFigure, shownValue } from '../shown-value.ts'
 import type { Colours, Terminal } from '../terminal.ts'
 import { textTable } from '../text-table.ts'
@@ -42,6 +43,7 @@ export async function get(
     at: formatInstant(vector.$at),
     source: vector.$source,
     fingerprint: vector.$fingerprint,
+    ...(plan.deprecated.length > 0 && { deprecated: plan.deprecated }),
     features: Object.fromEntries(
       shown.map(({ name, type, value, status, flags, eventTime }) => [
         name,
@@ -57,7 +59,11 @@ export async function get(
   terminal.answer(document, () => {
     const head = `${service} of ${keys.join(' ')} as of ${document.at} (${vector.$source})`
     const table = vectorTable(shown, vector.$at, terminal.colours)
-    return [head, table, terminal.colours.dim(`fingerprint ${vector.$fingerprint}`)].join('\n\n')
+    const deprecated = plan.deprecated.map(({ group, ...deprecation }) =>
+      terminal.colours.yellow(`${group} is ${deprecationText(deprecation)}`),
+    )
+    const fingerprint = terminal.colours.dim(`fingerprint ${vector.$fingerprint}`)
+    return [head, table, ...deprecated, fingerprint].join('\n\n')
   })
 }
 

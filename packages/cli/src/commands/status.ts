@@ -1,14 +1,18 @@
-import { formatInstant, type GroupStatus, type Instant } from '@asof/core'
+import { formatInstant, type Deprecation, type GroupStatus, type Instant } from '@asof/core'
 import { formatAge, formatCount } from '../figures.ts'
 import { findProject, openProject, type ProjectOptions } from '../find-project.ts'
+import { deprecationText } from '../registry-text.ts'
 import type { Colours, Terminal } from '../terminal.ts'
 import { textTable } from '../text-table.ts'
 
 /** `asof status`: where each group stands. */
 export async function status(terminal: Terminal, options: ProjectOptions): Promise<void> {
   await using store = await openProject(await findProject(options))
-  const { revision } = await store.snapshot()
-  const groups = await store.status()
+  const { revision, groups: applied } = await store.snapshot()
+  const groups = (await store.status()).map((group) => {
+    const { deprecation } = applied.get(group.group)?.definition ?? {}
+    return { ...group, ...(deprecation !== undefined && { deprecation }) }
+  })
   const document = {
     project: store.project,
     revision: revision?.number ?? 0,
@@ -26,7 +30,12 @@ export async function status(terminal: Terminal, options: ProjectOptions): Promi
   })
 }
 
-function groupTable(groups: readonly GroupStatus[], now: Instant, colours: Colours): string {
+/** A group with what its users are told. */
+interface ShownGroup extends GroupStatus {
+  readonly deprecation?: Deprecation
+}
+
+function groupTable(groups: readonly ShownGroup[], now: Instant, colours: Colours): string {
   const figure = (title: string, of: (group: GroupStatus) => number, colour?: (text: string) => string) =>
     ({
       title,
@@ -39,7 +48,7 @@ function groupTable(groups: readonly GroupStatus[], now: Instant, colours: Colou
   return textTable(
     [
       { title: 'GROUP', cell: ({ group }) => group },
-      { title: 'STATUS', cell: (group) => statusText(group.status, colours) },
+      { title: 'STATUS', cell: (group) => statusText(group, colours) },
       figure('ROWS', ({ rows }) => rows),
       { title: 'VERSION', cell: ({ tableVersion }) => String(tableVersion ?? ''), align: 'right' },
       {
@@ -56,6 +65,7 @@ function groupTable(groups: readonly GroupStatus[], now: Instant, colours: Colou
   )
 }
 
-function statusText(of: GroupStatus['status'], colours: Colours): string {
-  return of === 'active' ? colours.green(of) : colours.yellow(of)
+function statusText({ status, deprecation }: ShownGroup, colours: Colours): string {
+  if (status === 'active') return colours.green(status)
+  return colours.yellow(status === 'deprecated' ? deprecationText(deprecation) : status)
 }

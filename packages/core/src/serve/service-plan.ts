@@ -4,7 +4,7 @@ import { shapeOf, type OnDemandShape, type ServiceShape, type Slot } from '../ap
 import type { AppliedGroup, Snapshot } from '../apply/snapshot.ts'
 import { serviceFingerprint } from '../apply/service-fingerprint.ts'
 import type { GroupPlan } from '../ingest/group-plan.ts'
-import type { ServiceDefinition } from '../model/definition.ts'
+import { groupId, type Deprecation, type ServiceDefinition } from '../model/definition.ts'
 import type { OnDemandFunction } from '../model/on-demand.ts'
 import type { FeatureType, KeyType } from '../model/feature-type.ts'
 import type { Value } from '../model/value.ts'
@@ -21,6 +21,14 @@ export interface ServicePlan {
   readonly slots: readonly SlotPlan[]
   readonly outputs: readonly OutputPlan[]
   readonly calls: readonly CallPlan[]
+  /** The deprecated groups that it reads, each once. */
+  readonly deprecated: readonly DeprecatedRead[]
+}
+
+/** A deprecated group that an answer rests on, with what its users are told. */
+export interface DeprecatedRead extends Partial<Deprecation> {
+  /** The group version, `hourly@1`. */
+  readonly group: string
 }
 
 /** One row to look up for each entity. */
@@ -89,7 +97,15 @@ export function compileService(
       feature: output.feature,
     })),
     calls: shape.onDemand.map((call) => compileCall(call, functions)),
+    deprecated: deprecatedReads(shape),
   }
+}
+
+function deprecatedReads({ slots }: ServiceShape): readonly DeprecatedRead[] {
+  const groups = new Set(slots.map((slot) => slot.group.definition))
+  return [...groups]
+    .filter(({ status }) => status === 'deprecated')
+    .map((group) => ({ group: groupId(group), ...group.deprecation }))
 }
 
 function compileCall(shape: OnDemandShape, functions: ReadonlyMap<string, OnDemandFunction>): CallPlan {
