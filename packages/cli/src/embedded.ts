@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { availableParallelism, totalmem } from 'node:os'
 import { join, parse, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -21,9 +20,11 @@ import { naiveValue } from '@asof/testing/naive'
 import { codeOf } from './code-fingerprint.ts'
 import { lazyEngine, lazyParquetFiles } from './lazy-duckdb.ts'
 import { sourceFiles } from './source-files.ts'
+import { asofVersion } from './version.ts'
 
 /** Where an embedded store is and how much it may use. */
 export interface EmbeddedOptions {
+  /** What is declared: `project(name, [services and groups])`. */
   readonly project: Project
   /** The project's folder: sources' paths are relative to it. */
   readonly projectFolder: string
@@ -33,13 +34,15 @@ export interface EmbeddedOptions {
   readonly threads?: number
   /** Memory of the engine in MiB; a quarter of the machine's by default. */
   readonly memoryMb?: number
+  /** How the store keys its rows and follows its log. */
   readonly settings?: Partial<FeatureStoreSettings>
+  /** Where counts, times and spans go; nowhere by default. */
   readonly telemetry?: Telemetry
   /** Tells the time; the machine's by default. */
   readonly wall?: WallClock
 }
 
-const WRITER = `asof ${(createRequire(import.meta.url)('../package.json') as { version: string }).version}`
+const WRITER = `asof ${asofVersion}`
 
 /** The machine's clock, in microseconds. */
 export const systemWall: WallClock = () => (Date.now() * 1_000) as Instant

@@ -72,6 +72,7 @@ export function createProgram(run: Runner, version: string): Command {
   addDefinitions(program, add)
   addRows(program, add)
   addReading(program, add)
+  addServing(program, add)
   addInspection(program, add)
   addRegistry(program, add)
   addCompletion(program, add)
@@ -298,6 +299,30 @@ function addReading(program: Command, add: Add): void {
       examples: ['asof verify train/', 'asof verify train/ --all --json'],
     },
     async () => (await training()).verify,
+  )
+}
+
+function addServing(program: Command, add: Add): void {
+  add(
+    program,
+    {
+      usage: 'serve',
+      summary: 'answer lookups and take rows over HTTP, until told to stop',
+      more: 'Only this machine can ask, unless --token-file names a file of tokens, one a line: TOKEN read|write [name]; it is read again when it changes. On Ctrl-C or SIGTERM /readyz says no at once, requests are answered for --drain-ms more, and what is under way ends.',
+      options: [
+        new Option('--host <address>', 'listen there').default('127.0.0.1'),
+        new Option('--port <n>', 'listen on this port; 0 for any that is free').default('8700'),
+        new Option('--token-file <path>', 'ask for tokens of this file'),
+        new Option('--drain-ms <n>', 'how long a balancer has to notice that the server stops').default(
+          '1000',
+        ),
+        new Option('--log-level <level>', 'how much is logged, as JSON lines on stderr')
+          .choices(['debug', 'info', 'warn', 'error', 'silent'])
+          .default('warn'),
+      ],
+      examples: ['asof serve', 'asof serve --host 0.0.0.0 --token-file tokens --log-level info'],
+    },
+    async () => (await import('./commands/serve.ts')).serve,
   )
 }
 

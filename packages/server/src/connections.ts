@@ -9,7 +9,7 @@ export const connectionCaps: RouteModule = (server, { state, limits, telemetry }
   server.server.on('connection', (socket: Socket) => {
     const address = socket.remoteAddress ?? ''
     const count = (byAddress.get(address) ?? 0) + 1
-    if (count > limits.connectionsPerAddressMax && !isOwn(address)) {
+    if (count > limits.connectionsPerAddressMax && !isLoopback(address)) {
       telemetry.count('asof_connections_refused', 1, { reason: 'address' })
       socket.destroy()
       return
@@ -25,7 +25,7 @@ export const connectionCaps: RouteModule = (server, { state, limits, telemetry }
   })
 }
 
-/** A proxy on this machine speaks for many. */
-function isOwn(address: string): boolean {
+/** Whether an address is one that only this machine reaches; a proxy on it speaks for many. */
+export function isLoopback(address: string): boolean {
   return address === '::1' || /^(::ffff:)?127\./.test(address)
 }

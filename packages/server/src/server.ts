@@ -143,7 +143,11 @@ export function createServer(options: ServerOptions): FeatureServer {
   return {
     fastify,
     async listen({ host, port }) {
-      await fastify.listen({ host, port })
+      try {
+        await fastify.listen({ host, port })
+      } catch (error) {
+        throw listenError(error, host, port)
+      }
       context.state.stage = 'ready'
       const { address, port: bound, family } = fastify.server.address() as AddressInfo
       return { url: `http://${family === 'IPv6' ? `[${address}]` : address}:${bound}` }
@@ -155,6 +159,20 @@ export function createServer(options: ServerOptions): FeatureServer {
       await this.close()
     },
   }
+}
+
+/** Why a server cannot listen, in words. */
+function listenError(error: unknown, host: string, port: number): unknown {
+  const { code } = error as NodeJS.ErrnoException
+  const where = { host, port }
+  if (code === 'EADDRINUSE') {
+    return new AsofError('unavailable', 'address_in_use', 'something listens there already', where)
+  }
+  if (code === 'EACCES') return new AsofError('denied', 'address_denied', 'this port may not be used', where)
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+    return new AsofError('invalid', 'unknown_host', 'no such address; give one of this machine', where)
+  }
+  return error
 }
 
 /** Answers 405, with what is allowed, where a path is known and the method is not. */
