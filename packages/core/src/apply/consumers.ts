@@ -156,7 +156,6 @@ function refuseStaging(snapshot: Snapshot, service: string): void {
 
 function text(given: string, what: string): string {
   const isName = typeof given === 'string' && given.trim() !== '' && given.isWellFormed()
-  // eslint-disable-next-line no-control-regex -- control characters would garble every list that shows the name
-  if (isName && given.length <= TEXT_CHARS_MAX && !/[\u0000-\u001f\u007f]/.test(given)) return given
+  if (isName && given.length <= TEXT_CHARS_MAX && !/\p{Cc}/u.test(given)) return given
   throw invalid('invalid_consumer', `the ${what} is a text of 1 to ${TEXT_CHARS_MAX} characters in one line`)
 }

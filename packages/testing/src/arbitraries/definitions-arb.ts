@@ -170,11 +170,12 @@ function groupArb(
       boundary: fc.constantFrom('inclusive' as const, 'exclusive' as const),
       online: fc.boolean(),
       status: fc.constantFrom('active' as const, 'deprecated' as const),
+      after: fc.constantFrom(undefined, '2030-12-31'),
       unknownColumns: fc.constantFrom('strict' as const, 'additive' as const),
       partition: fc.constantFrom('none' as const, 'day' as const, 'month' as const),
       ...described,
     })
-    .map(({ computed, entity, renamed, ...rest }) => {
+    .map(({ computed, entity, renamed, after, ...rest }) => {
       const first = entity.keys[0]
       return present({
         kind: 'group',
@@ -183,6 +184,7 @@ function groupArb(
         entity: entity.name,
         key: renamed && first !== undefined ? { [first.name]: 'Some Column' } : {},
         delay: '0s',
+        ...(rest.status === 'deprecated' && after !== undefined && { deprecation: { after } }),
         ...computed,
         ...rest,
       }) as GroupDefinition
