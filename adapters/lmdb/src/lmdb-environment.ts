@@ -6,7 +6,7 @@ import { open, type Database, type RootDatabase } from 'lmdb'
 export type LmdbContent = 'registry' | 'online' | 'log'
 
 /** The layout that this release writes; a folder with another is refused. */
-const FORMAT = 1
+const FORMAT: Readonly<Record<LmdbContent, number>> = { registry: 1, online: 2, log: 1 }
 
 /** One LMDB environment of this process, shared by all that opened its folder. */
 interface SharedEnvironment {
@@ -155,7 +155,7 @@ export class LmdbEnvironment implements AsyncDisposable {
       about.get('asof') ??
       this.write(() => {
         const raced = about.get('asof')
-        if (raced === undefined) about.putSync('asof', { content, format: FORMAT })
+        if (raced === undefined) about.putSync('asof', { content, format: FORMAT[content] })
         return raced
       })
     if (found === undefined) return
@@ -166,11 +166,11 @@ export class LmdbEnvironment implements AsyncDisposable {
         wanted: content,
       })
     }
-    if (found.format !== FORMAT) {
+    if (found.format !== FORMAT[content]) {
       throw invalid('unknown_format', 'another release of asof wrote this folder; use that one', {
         folder: this.#folder,
         format: found.format,
-        known: FORMAT,
+        known: FORMAT[content],
       })
     }
   }

@@ -1,6 +1,5 @@
 import {
   compareStampBytes,
-  invalid,
   latestOfEachKey,
   notFound,
   STAMP_BYTES,
@@ -10,24 +9,23 @@ import {
 } from '@asof/core'
 import type { Database } from 'lmdb'
 import { LmdbEnvironment } from './lmdb-environment.ts'
+import { keyAt, placeBuffer, placeOf, tableRange, writePlace, type TablePlace } from './row-place.ts'
 
-/** Bytes of the number of a table, before each of its keys. */
-const TABLE_BYTES = 4
-/** The longest key: LMDB takes 1,978 bytes. */
-const keyBytesMax = 1_972
 /** What one write transaction takes in, so that it holds the event loop for a few milliseconds only. */
 const ROWS_PER_COMMIT = 1_000
 const BYTES_PER_COMMIT = 4 * 1024 * 1024
 /** What one step of a scan reads ahead. */
 const ROWS_PER_PAGE = 500
+/** Rows that one step looks at, those of other tables included. */
+const ROWS_SEEN_PER_PAGE = 10_000
 const BYTES_PER_PAGE = 1024 * 1024
 const SLAB_BYTES = 256 * 1024
 
 /**
  * An online store in a folder, shared by the processes of one machine.
  *
- * All rows lie in one database under `table number (u32, big-endian) | key`, so a table is one contiguous range and
- * there may be thousands. What `read` returns stays valid: it is copied into memory that is never used again.
+ * There may be thousands of tables; how their rows lie is told at `Layout`. What `read` returns stays valid: it is copied into
+ * memory that is never used again.
  *
  * @throws {AsofError} `wrong_folder`, `unknown_format`
  * @example
@@ -49,35 +47,36 @@ interface CatalogueState {
 
 class LmdbOnlineStore implements OnlineStore {
   readonly #environment: LmdbEnvironment
-  readonly #rows: Database<Uint8Array, Uint8Array>
-  /** Number of each table by name. */
-  readonly #catalogue: Database<number>
+  /** By layout. */
+  readonly #rows: Readonly<Record<TablePlace['layout'], Database<Uint8Array, Uint8Array>>>
+  /** Each table by name. */
+  readonly #catalogue: Database<TablePlace>
   readonly #state: Database<CatalogueState>
-  /** Numbers of tables that are gone from the catalogue and whose rows are still being removed. */
-  readonly #dropping: Database<true, number>
+  /** Tables, by number, that are gone from the catalogue and whose rows are still being removed. */
+  readonly #dropping: Database<TablePlace, number>
   /** The catalogue as last seen. */
-  readonly #numbers = new Map<string, number>()
+  readonly #tables = new Map<string, TablePlace>()
   #generation = -1
-  readonly #key = new Uint8Array(TABLE_BYTES + keyBytesMax)
+  readonly #place = placeBuffer()
   #slab = new Uint8Array(0)
   #used = 0
 
   constructor(environment: LmdbEnvironment) {
     this.#environment = environment
-    this.#rows = environment.bytes('rows')
-    this.#catalogue = environment.json<number>('tables')
+    this.#rows = { apart: environment.bytes('rows'), together: environment.bytes('together') }
+    this.#catalogue = environment.json<TablePlace>('tables')
     this.#state = environment.json<CatalogueState>('state')
-    this.#dropping = environment.json<true, number>('dropping')
+    this.#dropping = environment.json<TablePlace, number>('dropping')
   }
 
-  async provision(table: string): Promise<void> {
+  async provision(table: string, { together = false }: { together?: boolean } = {}): Promise<void> {
     this.#environment.fresh()
     // Mostly it is there, and looking waits for no writer.
     if (this.#catalogue.get(table) !== undefined) return
     await this.#environment.writeAside(() => {
       if (this.#catalogue.get(table) !== undefined) return
       const { next, generation } = this.#catalogueState()
-      this.#catalogue.putSync(table, next)
+      this.#catalogue.putSync(table, { number: next, layout: together ? 'together' : 'apart' })
       this.#state.putSync(STATE, { next: next + 1, generation })
     })
   }
@@ -98,9 +97,9 @@ class LmdbOnlineStore implements OnlineStore {
     do {
       const to = commitEnd(latest, from)
       applied += await this.#environment.writeAside(() => {
-        const number = this.#numberNow(table)
+        const at = this.#tableNow(table)
         let changed = 0
-        for (let index = from; index < to; index++) if (this.#put(number, latest[index]!)) changed++
+        for (let index = from; index < to; index++) if (this.#put(at, latest[index]!)) changed++
         return changed
       })
       from = to
@@ -113,21 +112,20 @@ class LmdbOnlineStore implements OnlineStore {
     range: { from?: Uint8Array; to?: Uint8Array; limit?: number } = {},
   ): AsyncGenerator<OnlineRow, void, undefined> {
     this.#environment.fresh()
-    const number = this.#numberNow(table)
-    let start = tableKey(number, range.from)
-    const end = range.to === undefined ? tableKey(number + 1) : tableKey(number, range.to)
+    const at = this.#tableNow(table)
+    const whole = tableRange(at)
+    let start: Uint8Array | undefined = range.from === undefined ? whole.start : placeOf(at, range.from)
+    const end = range.to === undefined ? whole.end : placeOf(at, range.to)
     let left = range.limit ?? Number.POSITIVE_INFINITY
-    while (left > 0) {
-      const page = this.#page(start, end, Math.min(left, ROWS_PER_PAGE))
-      for (const [key, payload] of page) {
-        yield { key: key.subarray(TABLE_BYTES), stamp: payload.subarray(0, STAMP_BYTES), payload }
+    while (left > 0 && start !== undefined) {
+      const page = this.#page(at, start, end, Math.min(left, ROWS_PER_PAGE))
+      for (const [key, payload] of page.rows) {
+        yield { key, stamp: payload.subarray(0, STAMP_BYTES), payload }
       }
-      const last = page.at(-1)
-      if (last === undefined) return
-      left -= page.length
-      start = successor(last[0])
+      left -= page.rows.length
+      start = page.next
       this.#environment.fresh()
-      if (this.#numberNow(table) !== number) throw tableNotFound(table)
+      if (this.#tableNow(table).number !== at.number) throw tableNotFound(table)
     }
   }
 
@@ -136,8 +134,8 @@ class LmdbOnlineStore implements OnlineStore {
     do {
       const part = keys.slice(from, from + ROWS_PER_COMMIT)
       await this.#environment.writeAside(() => {
-        const number = this.#numberNow(table)
-        for (const key of part) this.#rows.removeSync(this.#fullKey(number, key))
+        const at = this.#tableNow(table)
+        for (const key of part) this.#rows[at.layout].removeSync(this.#placed(at, key))
       })
       from += ROWS_PER_COMMIT
     } while (from < keys.length)
@@ -145,11 +143,11 @@ class LmdbOnlineStore implements OnlineStore {
 
   async drop(table: string): Promise<void> {
     await this.#environment.writeAside(() => {
-      const number = this.#catalogue.get(table)
-      if (number === undefined) return
+      const at = this.#catalogue.get(table)
+      if (at === undefined) return
       const { next, generation } = this.#catalogueState()
       this.#catalogue.removeSync(table)
-      this.#dropping.putSync(number, true)
+      this.#dropping.putSync(at.number, at)
       this.#state.putSync(STATE, { next, generation: generation + 1 })
     })
     await this.finishDrops()
@@ -158,16 +156,17 @@ class LmdbOnlineStore implements OnlineStore {
   /** Removes the rows of dropped tables, in small steps; what a crash left over is taken up when the store is opened. */
   async finishDrops(): Promise<void> {
     this.#environment.fresh()
-    const numbers = [...this.#dropping.getKeys()] as number[]
-    for (const number of numbers) {
-      const range = { start: tableKey(number), end: tableKey(number + 1), limit: ROWS_PER_COMMIT }
-      let more = true
-      while (more) {
-        more = await this.#environment.writeAside(() => {
-          const keys = [...this.#rows.getKeys(range)]
-          for (const key of keys) this.#rows.removeSync(key)
-          if (keys.length === 0) this.#dropping.removeSync(number)
-          return keys.length > 0
+    const tables = [...this.#dropping.getRange({})].map(({ value }) => value)
+    for (const table of tables) {
+      const { start, end } = tableRange(table)
+      let from: Uint8Array | undefined = start
+      while (from !== undefined) {
+        const part: Uint8Array = from
+        from = await this.#environment.writeAside(() => {
+          const { rows, next } = this.#page(table, part, end, ROWS_PER_COMMIT)
+          for (const [key] of rows) this.#rows[table.layout].removeSync(this.#placed(table, key))
+          if (next === undefined) this.#dropping.removeSync(table.number)
+          return next
         })
       }
     }
@@ -184,32 +183,40 @@ class LmdbOnlineStore implements OnlineStore {
 
   #lookUp(requests: readonly OnlineRead[]): (Uint8Array | undefined)[] {
     return requests.map(({ table, key }) => {
-      const number = this.#numbers.get(table) ?? this.#learnNumber(table)
+      const at = this.#tables.get(table) ?? this.#learnTable(table)
       // The bytes are overwritten by the next get, whoever makes it.
-      const value = this.#rows.getBinaryFast(this.#fullKey(number, key))
+      const value = this.#rows[at.layout].getBinaryFast(this.#placed(at, key))
       return value === undefined ? undefined : this.#keep(value, value.length)
     })
   }
 
   /** Writes a row unless the stored one is as new; within a write transaction. */
-  #put(number: number, { key, stamp, payload }: OnlineRow): boolean {
-    const at = this.#fullKey(number, key)
-    const held = this.#rows.getBinaryFast(at)
+  #put(table: TablePlace, { key, stamp, payload }: OnlineRow): boolean {
+    const rows = this.#rows[table.layout]
+    const at = this.#placed(table, key)
+    const held = rows.getBinaryFast(at)
     if (held !== undefined && compareStampBytes(stamp, held) <= 0) return false
-    this.#rows.putSync(at, payload)
+    rows.putSync(at, payload)
     return true
   }
 
-  /** One step of a scan, copied, so that no read transaction stays open behind it. */
-  #page(start: Uint8Array, end: Uint8Array, limit: number): [key: Uint8Array, payload: Uint8Array][] {
-    const page: [Uint8Array, Uint8Array][] = []
+  /** One step of a scan, copied, so that no read transaction stays open behind it; and where the next begins, if any. */
+  #page(table: TablePlace, start: Uint8Array, end: Uint8Array, limit: number): Page {
+    const rows: [Uint8Array, Uint8Array][] = []
     let bytes = 0
-    for (const { key, value } of this.#rows.getRange({ start, end, limit })) {
-      page.push([key, value])
-      bytes += value.length
-      if (bytes >= BYTES_PER_PAGE) break
+    let seen = 0
+    for (const { key: place, value } of this.#rows[table.layout].getRange({ start, end })) {
+      const key = keyAt(table, place)
+      if (key !== undefined) {
+        rows.push([key, value])
+        bytes += value.length
+      }
+      seen++
+      if (rows.length >= limit || bytes >= BYTES_PER_PAGE || seen >= ROWS_SEEN_PER_PAGE) {
+        return { rows, next: successor(place) }
+      }
     }
-    return page
+    return { rows, next: undefined }
   }
 
   #keep(value: Uint8Array, length: number): Uint8Array {
@@ -223,33 +230,30 @@ class LmdbOnlineStore implements OnlineStore {
     return kept
   }
 
-  /** The key of a row, in memory that the next call uses again. */
-  #fullKey(number: number, key: Uint8Array): Uint8Array {
-    checkLength(key)
-    writeTable(this.#key, number)
-    this.#key.set(key, TABLE_BYTES)
-    return this.#key.subarray(0, TABLE_BYTES + key.length)
+  /** Where a row lies, in memory that the next call uses again. */
+  #placed(table: TablePlace, key: Uint8Array): Uint8Array {
+    return this.#place.subarray(0, writePlace(this.#place, table, key))
   }
 
-  #learnNumber(table: string): number {
+  #learnTable(table: string): TablePlace {
     this.#learnGeneration()
-    const number = this.#numberNow(table)
-    this.#numbers.set(table, number)
-    return number
+    const at = this.#tableNow(table)
+    this.#tables.set(table, at)
+    return at
   }
 
-  /** Forgets the numbers of tables when some table has gone since they were learned. */
+  /** Forgets where tables are when some table has gone since they were learned. */
   #learnGeneration(): number {
     const { generation } = this.#catalogueState()
-    if (generation !== this.#generation) this.#numbers.clear()
+    if (generation !== this.#generation) this.#tables.clear()
     this.#generation = generation
     return generation
   }
 
-  #numberNow(table: string): number {
-    const number = this.#catalogue.get(table)
-    if (number === undefined) throw tableNotFound(table)
-    return number
+  #tableNow(table: string): TablePlace {
+    const at = this.#catalogue.get(table)
+    if (at === undefined) throw tableNotFound(table)
+    return at
   }
 
   #catalogueState(): CatalogueState {
@@ -258,6 +262,12 @@ class LmdbOnlineStore implements OnlineStore {
 }
 
 const STATE = 'catalogue'
+
+/** One step of a scan. */
+interface Page {
+  readonly rows: readonly (readonly [key: Uint8Array, payload: Uint8Array])[]
+  readonly next: Uint8Array | undefined
+}
 
 function tableNotFound(table: string): Error {
   return notFound('table_not_found', 'provision the table first', { table })
@@ -270,26 +280,6 @@ function commitEnd(rows: readonly OnlineRow[], from: number): number {
   while (to < rows.length && to - from < ROWS_PER_COMMIT && bytes < BYTES_PER_COMMIT)
     bytes += rows[to++]!.payload.length
   return to
-}
-
-function checkLength(key: Uint8Array): void {
-  if (key.length <= keyBytesMax) return
-  throw invalid('online_key_too_long', 'the key is too long', { bytes: key.length, keyBytesMax })
-}
-
-function tableKey(number: number, key: Uint8Array = new Uint8Array()): Uint8Array {
-  checkLength(key)
-  const bytes = new Uint8Array(TABLE_BYTES + key.length)
-  writeTable(bytes, number)
-  bytes.set(key, TABLE_BYTES)
-  return bytes
-}
-
-function writeTable(into: Uint8Array, number: number): void {
-  into[0] = number >>> 24
-  into[1] = number >>> 16
-  into[2] = number >>> 8
-  into[3] = number
 }
 
 /** The least key after this one. */

@@ -180,7 +180,7 @@ export class Catalog {
     if (known !== undefined) return known
     const plan = compileGroup(project, this.#parts.namespace, group, this.#unreadable)
     if (group.definition.online) {
-      await this.#parts.online.provision(plan.onlineTable)
+      await this.#parts.online.provision(plan.onlineTable, { together: true })
       await this.#parts.online.provision(plan.recentTable)
     }
     this.#plans.set(group, plan)

@@ -13,8 +13,11 @@
  * it is refused with `table_not_found`.
  */
 export interface OnlineStore extends AsyncDisposable {
-  /** Makes a table ready; one that is there already stays as it is. */
-  provision(table: string): Promise<void>
+  /**
+   * Makes a table ready; one that is there already stays as it is. Rows of tables made with `together` are mostly read with rows
+   * of others whose keys begin alike, and hardly ever scanned: a store may lay them side by side.
+   */
+  provision(table: string, options?: { readonly together?: boolean }): Promise<void>
   /** The stored payload of each request, in order. One round trip. */
   read(requests: readonly OnlineRead[]): Promise<(Uint8Array | undefined)[]>
   /** Compare-and-sets rows of one table; answers how many changed something. Of equal keys in one call, the greatest stamp stays. */
