@@ -85,6 +85,7 @@ export async function within<T>(
   met: () => unknown = () => undefined,
 ): Promise<T> {
   signal?.throwIfAborted()
+  if (deadline.left <= 0) throw deadlineExceeded(deadline, undefined)
   const over = new AbortController()
   const stopped = new Promise<never>((_, reject) => {
     over.signal.addEventListener('abort', () => {
@@ -101,7 +102,6 @@ export async function within<T>(
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', stop)
-    over.abort()
   }
 }
 
