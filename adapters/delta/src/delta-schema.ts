@@ -114,7 +114,7 @@ export function fieldsOf(metadata: Metadata, table: string): readonly DeltaField
   } catch {
     // Reported below, with the table's name.
   }
-  throw corrupt('corrupt_schema', 'the table’s schema cannot be read', { table })
+  throw corrupt('corrupt_schema', "the table's schema cannot be read", { table })
 }
 
 /** The schema text of fields. */

@@ -28,7 +28,7 @@ export const ROW_BYTES_BESIDE = 1_024
  *
  * @param times `delay` is added to each created time, in microseconds; a row created after `knownBy` is not there yet, whatever
  * else is wrong with it; of the others, one dated after `eventsUntil` is refused as `future`
- * @throws {AsofError} `missing_column`, `unknown_column`, `invalid_deleted_column`, `missing_event_time`; as `convertSql` and `timeSql`
+ * @throws {AsofError} `missing_column`, `unknown_column`, `missing_event_time`; as `convertSql` and `timeSql`
  */
 export async function sourceRows(
   connection: DuckDBConnection,

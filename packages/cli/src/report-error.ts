@@ -5,7 +5,7 @@ import { jsonDocument } from './terminal.ts'
 export const EXIT_INTERRUPTED = 130
 
 /** What can be done about an error by another command or option. */
-const HINTS: Readonly<Record<string, string>> = {
+export const HINTS: Readonly<Record<string, string>> = {
   breaking_change: 'see `asof plan`; `asof apply --allow-breaking` does it all the same',
   group_not_found: 'see `asof status` for the groups that are applied',
   service_not_found: 'see `asof export` for the services of the project, `asof apply` applies them',

@@ -292,7 +292,11 @@ function readService(object: JsonObject): ServiceDefinition {
     throw invalid('invalid_definition', 'a service has at least one feature', { path })
   if (features.length > LIMITS.serviceFeaturesMax) {
     const details = { path, count: features.length, serviceFeaturesMax: LIMITS.serviceFeaturesMax }
-    throw invalid('too_many_features', 'more features than the limit serviceFeaturesMax', details)
+    throw invalid(
+      'too_many_features',
+      'more features than the limit serviceFeaturesMax; split the service',
+      details,
+    )
   }
   refuseSameNames(features, path)
   const consumers = object.maybe('consumers', arrayOf(readConsumer)) ?? []

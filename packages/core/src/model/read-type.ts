@@ -72,7 +72,11 @@ export function readFields(
     if (fields.length === 0) throw invalid('invalid_definition', `declare at least one ${what}`, { path })
     if (fields.length > LIMITS.groupFeaturesMax) {
       const details = { path, count: fields.length, groupFeaturesMax: LIMITS.groupFeaturesMax }
-      throw invalid('too_many_features', 'more features than the limit groupFeaturesMax', details)
+      throw invalid(
+        'too_many_features',
+        'more features than the limit groupFeaturesMax; split the group',
+        details,
+      )
     }
     refuseDuplicates(
       fields.map((field) => field.name),
