@@ -40,6 +40,18 @@ export async function findProject(
   options: ProjectOptions,
   cwd: string = process.cwd(),
 ): Promise<FoundProject> {
+  const file = await configFile(options, cwd)
+  const found = file.endsWith('.json') ? await definitionsProject(file) : await configProject(file)
+  const { store } = options
+  return store === undefined ? found : { ...found, config: { ...found.config, folder: resolve(cwd, store) } }
+}
+
+/**
+ * The configuration of a project, or the file of definitions that stands for one; it is not loaded.
+ *
+ * @throws {AsofError} `project_not_found`
+ */
+export async function configFile(options: ProjectOptions, cwd: string = process.cwd()): Promise<string> {
   const file =
     options.project === undefined ? await configAbove(cwd) : await configAt(resolve(cwd, options.project))
   if (file === undefined) {
@@ -49,9 +61,7 @@ export async function findProject(
       { folder: resolve(cwd, options.project ?? '.') },
     )
   }
-  const found = file.endsWith('.json') ? await definitionsProject(file) : await configProject(file)
-  const { store } = options
-  return store === undefined ? found : { ...found, config: { ...found.config, folder: resolve(cwd, store) } }
+  return file
 }
 
 /**

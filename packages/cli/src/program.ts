@@ -99,6 +99,20 @@ function addStart(program: Command, add: Add): void {
     },
     async () => (await import('./commands/init.ts')).init,
   )
+  add(
+    program,
+    {
+      usage: 'dev',
+      summary: 'apply, serve and materialize while the definitions change',
+      more: 'Each change of the code is applied; where it is wrong, that is said and what was applied before is served on. What is due is materialized at once, at each run instant, and when its data changes. Listens on this machine only.',
+      options: [
+        new Option('--port <n>', 'serve on this port; 0 for any that is free').default('8700'),
+        new Option('--allow-breaking', 'do breaking changes too'),
+      ],
+      examples: ['asof dev', 'asof dev --port 8701 --allow-breaking'],
+    },
+    async () => (await import('./commands/dev.ts')).dev,
+  )
 }
 
 function addCompletion(program: Command, add: Add): void {

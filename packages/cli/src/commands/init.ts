@@ -11,6 +11,7 @@ const FILES: Readonly<Record<string, string>> = {
   'README.md': 'README.md',
   'asof.config.ts': 'asof.config.ts',
   'definitions.ts': 'definitions.ts',
+  'payment-in-context.ts': 'payment-in-context.ts',
   'tsconfig.json': 'tsconfig.json',
   gitignore: '.gitignore',
 }

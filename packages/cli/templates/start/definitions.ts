@@ -13,6 +13,7 @@ import {
   request,
   string,
 } from 'asof'
+import { module, paymentInContext } from './payment-in-context.ts'
 
 export const customer = entity('customer', { keys: { customer: string() }, owner: 'payments' })
 
@@ -61,14 +62,11 @@ export const payment = request('payment', { fields: { amount: float64() } })
 
 /** Computed when asked, by the same code in serving and in training. */
 export const inContext = onDemand('payment_in_context', {
-  module: import.meta.url,
+  module,
   owner: 'payments',
   inputs: { amount: payment.field('amount'), usual: activity.feature('amount_mean') },
   features: { amount_ratio: float64(), hour: int32({ description: 'hour of the day, UTC' }) },
-  compute: ({ amount, usual }, at) => ({
-    amount_ratio: amount === null || usual === null ? null : amount / usual,
-    hour: Math.floor(at / 3_600_000_000) % 24,
-  }),
+  compute: paymentInContext,
 })
 
 /** What the model reads. */
