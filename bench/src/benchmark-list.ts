@@ -25,6 +25,11 @@ export const BENCHMARKS: readonly ListedBenchmark[] = [
     load: async () => (await import('./http.ts')).http,
   },
   {
+    name: 'registry',
+    about: 'search, plan and apply among 50,000 features of 200 projects',
+    load: async () => (await import('./registry.ts')).registry,
+  },
+  {
     name: 'training',
     about: 'a training set of 20 groups, against chained ASOF joins in DuckDB and join_asof in Polars',
     load: async () => (await import('./training.ts')).training,
