@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { FeatureStore, Value } from '@asof/core'
+import { createServer } from '@asof/server'
 import { nullableValueArb, propertyRuns, sameValue } from '@asof/testing'
 import fc from 'fast-check'
 import { everything, everyType, outing, places, served } from './faults/served-store.ts'
-import type { AsofError, FeatureClient, VectorDetails } from './index.ts'
+import { connect, type AsofError, type FeatureClient, type VectorDetails } from './index.ts'
 
 let inProcess: FeatureStore
 let client: FeatureClient
@@ -185,6 +186,42 @@ test('a push is appended once, whatever is repeated', async () => {
   assert.deepEqual([first.duplicate, first.accepted], [false, 1])
   assert.deepEqual([repeat.duplicate, repeat.accepted], [true, 0])
   assert.ok(url.startsWith('http://127.0.0.1:'))
+})
+
+test('a token opens what its scope says, and is refused without a trace', async () => {
+  const [reads, writes] = ['r', 'w'].map((letter) => letter.repeat(40)) as [string, string]
+  const scopes = new Map([[reads, { scope: 'read', name: 'model' } as const]])
+  await using server = createServer({
+    store: inProcess,
+    tokens: {
+      check: (token) => scopes.get(token) ?? (token === writes ? { scope: 'write', name: 'p' } : undefined),
+    },
+  })
+  const { url: guarded } = await server.listen({ host: '127.0.0.1', port: 0 })
+  const rows = [{ ...PLACE, event_timestamp: Date.now() * 1_000, rating: 1, visits: null }]
+  const as = async (
+    token: string | undefined,
+    work: (store: FeatureClient) => Promise<unknown>,
+  ): Promise<string> => {
+    await using store = connect(guarded, { deadline: 20_000, ...(token !== undefined && { token }) })
+    const error = await work(store).then(
+      () => undefined,
+      (reason: unknown) => reason as AsofError,
+    )
+    assert.ok(token === undefined || !`${error?.stack} ${JSON.stringify(error)}`.includes(token))
+    return error === undefined ? 'ok' : error.kind
+  }
+  const get = async (store: FeatureClient): Promise<unknown> => await store.get(everyType, { user_id: 1n })
+  const push = async (store: FeatureClient): Promise<unknown> => await store.push(places, rows)
+  const answers = [
+    as(reads, get),
+    as(reads, push),
+    as(writes, get),
+    as(writes, push),
+    as(undefined, get),
+    as('x'.repeat(40), get),
+  ]
+  assert.deepEqual(await Promise.all(answers), ['ok', 'denied', 'ok', 'ok', 'denied', 'denied'])
 })
 
 /** Values and what is known of them. */

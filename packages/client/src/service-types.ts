@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { FeatureVector } from './feature-vector.ts'
 
 /** What a service is asked with and what it answers, by name. `asof types` writes these for each service. */
