@@ -10,17 +10,14 @@ import { referencePages } from './reference/pages.ts'
 const REPOSITORY = join(import.meta.dirname, '..')
 
 test('every page of the reference that is made from code is as the code is now', async () => {
-  for (const { path, text } of await referencePages()) {
-    const there = existsSync(join(REPOSITORY, path)) ? read(path).split('\n') : []
-    const made = text.split('\n')
-    const line = made.findIndex((one, index) => one !== there[index])
-    const first = line < 0 && there.length === made.length ? undefined : made[Math.max(line, 0)]
-    assert.equal(
-      first,
-      undefined,
-      `${path} is not what the code gives: run \`npm run docs\`. It lacks:\n${first}`,
-    )
-  }
+  const stale = (await referencePages()).flatMap(({ path, text }) => {
+    const there = existsSync(join(REPOSITORY, path)) ? read(path) : ''
+    if (there === text) return []
+    const [lines, before] = [text.split('\n'), there.split('\n')]
+    const line = lines.findIndex((one, index) => one !== before[index])
+    return [`${path}:${line + 1} should be: ${lines[line] ?? 'the end'}`]
+  })
+  assert.deepEqual(stale, [], 'the code gives other pages: run `npm run docs`')
 })
 
 test('the index names every page of the reference, and no link of the docs leads nowhere', () => {
