@@ -20,7 +20,11 @@ const STATUS_TEXTS = STATUSES.map((status) => `"${status}"`)
 const FLAG_TEXTS = FLAGS.map((flags) => JSON.stringify(flags))
 
 /** An answer as JSON. */
-export function jsonAnswer(answer: Answer, wish: AnswerWish, cells = cellsOf(answer)): string {
+export function jsonAnswer(
+  answer: Answer,
+  wish: AnswerWish,
+  cells: ReturnType<typeof cellsOf> = cellsOf(answer),
+): string {
   const plan = jsonPlan(answer.plan)
   const features = wish.listed === undefined ? plan.features : JSON.stringify(wish.listed)
   let text = `${plan.head}${formatInstant(answer.at)}","source":"${answer.source}","features":${features}`

@@ -24,7 +24,11 @@ const FLAG_BYTES = FLAGS.map((flags) => encodeMessagePack(flags))
 const writer = new PackWriter()
 
 /** An answer as MessagePack. */
-export function msgpackAnswer(answer: Answer, wish: AnswerWish, cells = cellsOf(answer)): Buffer {
+export function msgpackAnswer(
+  answer: Answer,
+  wish: AnswerWish,
+  cells: ReturnType<typeof cellsOf> = cellsOf(answer),
+): Buffer {
   const plan = packPlan(answer.plan)
   const { include, columns, listed } = wish
   const section = columns ? writeColumns : writeRows

@@ -11,7 +11,7 @@ const KEYS = {
 const INPUTS = { type: 'object', description: 'Inputs of on-demand features by name.' } as const
 
 /** What `POST /v1/get` takes. */
-export const GET_BODY = {
+export const GET_BODY: object = {
   type: 'object',
   additionalProperties: false,
   properties: {
