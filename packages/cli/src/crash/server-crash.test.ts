@@ -49,14 +49,16 @@ test(`kill -9 of a server, ${KILLS} times: nothing acknowledged is missing, noth
           stdio: ['ignore', 'pipe', 'inherit'],
         },
       )
+      const closed = once(child, 'close')
       server.url = await firstLine(child)
+      assert.notEqual(server.url, '', 'the server started')
       const before = { ...counts }
       await sleep(20 + ((kill * 37) % 230))
       // However slow the machine is, something is answered between kills, most of the time; a batch takes longer.
       const kind = kill % 2 === 0 ? 'rows' : 'batches'
       for (let waited = 0; counts[kind] === before[kind] && waited < 100; waited++) await sleep(10)
       child.kill('SIGKILL')
-      await once(child, 'close')
+      await closed
     }
     server.isOver = true
     await Promise.all(clients)
