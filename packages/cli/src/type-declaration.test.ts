@@ -1,7 +1,7 @@
 // What `asof types` prints compiles, says of every type what the declared service says, and refuses wrong uses.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { symlink, writeFile } from 'node:fs/promises'
+import { readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { emptySnapshot, nextSnapshot, project, type FeatureService, type Instant } from '@asof/core'
@@ -94,4 +94,31 @@ test('asof types declares what the definitions declare', async () => {
   const compiled = spawnSync(process.execPath, [tsc, '-p', folder.path], { encoding: 'utf8' })
   assert.equal(compiled.stdout, '')
   assert.equal(compiled.status, 0)
+})
+
+test('asof types prints the declaration, or writes it, of what is defined or applied', async () => {
+  await using folder = await temporaryFolder()
+  await symlink(join(REPOSITORY, 'node_modules'), join(folder.path, 'node_modules'))
+  await writeFile(
+    join(folder.path, 'asof.config.ts'),
+    `import { defineConfig, entity, featureGroup, featureService, float64, project, string } from 'asof'
+     const user = entity('user', { keys: { user: string() } })
+     const ratings = featureGroup('ratings', { entity: user, features: { rating: float64() } })
+     export default defineConfig({ project: project('shop', [featureService('recommender', { features: [ratings] })]) })`,
+  )
+  const asof = (...args: readonly string[]): string => {
+    const command = ['--conditions=source', join(import.meta.dirname, 'bin.ts'), 'types', ...args]
+    const done = spawnSync(process.execPath, command, { cwd: folder.path, encoding: 'utf8' })
+    assert.equal(done.status, 0, done.stderr)
+    return done.stdout
+  }
+  const printed = asof()
+  assert.match(
+    printed,
+    /recommender: \{\n {4}keys: \{\n {6}user: string \| null\n {4}\}\n {4}request: \{\}\n/,
+  )
+  await assert.rejects(stat(join(folder.path, '.asof')))
+  assert.match(asof('--out', 'asof.d.ts'), /^1 service of shop declared in asof\.d\.ts\n$/)
+  assert.equal(await readFile(join(folder.path, 'asof.d.ts'), 'utf8'), printed)
+  assert.deepEqual((JSON.parse(asof('--applied', '--json')) as { readonly services: unknown }).services, [])
 })
