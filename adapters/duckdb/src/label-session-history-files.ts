@@ -132,20 +132,10 @@ function readOpen(
     table.find(parts.words, rows, keyIds)
     for (const present of nullKeys)
       for (let row = 0; row < rows; row++) if (present[row] === 0) keyIds[row] = -1
-    let count = 0
-    for (let row = 0; row < rows; row++) {
-      const id = keyIds[row]!
-      if (id >= fromId && id < toId) chosen[count++] = row
-    }
-    if (count === 0) continue
-    const nullTimes = read(times[0], into.e, at) > 0
-    const asked = count
-    count = 0
-    for (let i = 0; i < asked; i++) {
-      const row = chosen[i]!
-      const e = into.e[at + row]!
-      if (e <= eMax && e >= eMin && !(nullTimes && valid[row] === 0)) chosen[count++] = row
-    }
+    const asked = chooseKeys(keyIds, rows, fromId, toId, chosen)
+    if (asked === 0) continue
+    const nullTimes = read(times[0], into.e, at) > 0 ? valid : undefined
+    const count = chooseTimes(into.e, nullTimes, at, eMin, eMax, chosen, asked)
     if (count === 0) continue
     if (read(times[1], into.c, at) + read(times[2], into.s, at) + read(deleted, into.deleted, at) > 0)
       return 'a row without its times'
@@ -165,6 +155,43 @@ function readOpen(
     into.rows = at + count
   }
   return into
+}
+
+/** Numbers of the rows whose key is asked for; answers how many there are. */
+function chooseKeys(
+  keyIds: Int32Array,
+  rows: number,
+  fromId: number,
+  toId: number,
+  chosen: Int32Array,
+): number {
+  let count = 0
+  for (let row = 0; row < rows; row++) {
+    const id = keyIds[row]!
+    chosen[count] = row
+    count += id >= fromId && id < toId ? 1 : 0
+  }
+  return count
+}
+
+/** Those among them whose event time is asked for. */
+function chooseTimes(
+  e: Float64Array,
+  present: Uint8Array | undefined,
+  at: number,
+  eMin: number,
+  eMax: number,
+  chosen: Int32Array,
+  asked: number,
+): number {
+  let count = 0
+  for (let i = 0; i < asked; i++) {
+    const row = chosen[i]!
+    const event = e[at + row]!
+    chosen[count] = row
+    count += event <= eMax && event >= eMin && (present === undefined || present[row] === 1) ? 1 : 0
+  }
+  return count
 }
 
 /** Moves the chosen rows of a group to its beginning. */

@@ -57,7 +57,7 @@ export function readColumn(
     offset = page.next
     if (page.kind === 'index') continue
     if (page.kind === 'dictionary') {
-      dictionary = readDictionary(file.path, page, chunk.codec, type, into.values, memory)
+      dictionary = readDictionary(file.path, page, chunk.codec, type, into.values)
       continue
     }
     const values = openPage(file.path, page, chunk.codec, column.optional, rows - done, memory)
@@ -75,10 +75,9 @@ function readDictionary(
   codec: ColumnChunk['codec'],
   type: FlatType,
   like: FlatArray,
-  memory: PageMemory,
 ): FlatArray {
   const count = header.dictionary_page_header?.num_values ?? -1
-  const bytes = unpack(path, packed, header.uncompressed_page_size, codec, memory)
+  const bytes = unpack(path, packed, header.uncompressed_page_size, codec)
   if (type === 'bool' || count < 0 || count * WIDTH[type] > bytes.length)
     throw new DamagedFile(path, 'the header of a dictionary')
   const dictionary = new (like.constructor as new (length: number) => FlatArray)(count)

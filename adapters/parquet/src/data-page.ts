@@ -5,7 +5,7 @@ import { BeyondReader, DamagedFile } from './damage.ts'
 import type { ColumnChunk } from './flat-file.ts'
 import { readHybridRuns } from './hybrid-runs.ts'
 import type { PageMemory } from './page-memory.ts'
-import { SNAPPY_SLACK_BYTES, uncompressSnappy } from './snappy.ts'
+import { uncompressSnappy } from './snappy.ts'
 
 /** Bytes of a page beyond which memory would be asked for on the word of a header alone. */
 const PAGE_BYTES_MAX = 2 ** 28
@@ -85,7 +85,7 @@ function openFirst(
   if (data === undefined || !isSize(data.num_values) || data.num_values > rowsMax)
     throw new DamagedFile(path, 'the header of a data page')
   const count = data.num_values
-  const bytes = unpack(path, packed, header.uncompressed_page_size, codec, memory)
+  const bytes = unpack(path, packed, header.uncompressed_page_size, codec)
   if (!optional) return { encoding: data.encoding, count, nulls: 0, levels: undefined, bytes, from: 0 }
   if (data.definition_level_encoding !== 'RLE')
     throw new BeyondReader(path, `levels as ${data.definition_level_encoding}`)
@@ -115,7 +115,7 @@ function openSecond(
   const body = packed.subarray(size)
   const whole = data.is_compressed === false ? 'UNCOMPRESSED' : codec
   // A page without values may have no bytes at all, not even those of an empty block.
-  const bytes = body.length === 0 && unpacked === 0 ? body : unpack(path, body, unpacked, whole, memory)
+  const bytes = body.length === 0 && unpacked === 0 ? body : unpack(path, body, unpacked, whole)
   return { encoding: data.encoding, count, ...read, bytes, from: 0 }
 }
 
@@ -135,13 +135,12 @@ function readLevels(
   return { levels: present === count ? undefined : levels, nulls: count - present }
 }
 
-/** A page without its compression; what is not compressed is moved to where a typed array can begin. */
+/** A page without its compression; it holds until the next one. */
 export function unpack(
   path: string,
   packed: Uint8Array,
   size: number,
   codec: ColumnChunk['codec'],
-  memory: PageMemory,
 ): Uint8Array {
   switch (codec) {
     case 'UNCOMPRESSED': {
@@ -149,9 +148,9 @@ export function unpack(
       return packed
     }
     case 'SNAPPY': {
-      const page = memory.page(Math.min(size, packed.length * 32) + SNAPPY_SLACK_BYTES)
-      if (!uncompressSnappy(packed, page, size)) throw new DamagedFile(path, 'a page does not uncompress')
-      return page.subarray(0, size)
+      const page = uncompressSnappy(packed, size)
+      if (page === undefined) throw new DamagedFile(path, 'a page does not uncompress')
+      return page
     }
     case 'ZSTD': {
       let page: Buffer

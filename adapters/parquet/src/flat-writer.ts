@@ -49,7 +49,7 @@ export class FlatWriter {
    * Writes the next column.
    *
    * @param values one for each row; bool: 0 or 1
-   * @param valid 0 for a row without a value; undefined where all have one
+   * @param valid 1 for a row with a value, else 0; undefined where all have one
    */
   column(values: FlatArray, valid: Uint8Array | undefined): void {
     const { fields, rows, pageRows = PAGE_ROWS } = this.#plan
@@ -93,26 +93,35 @@ export class FlatWriter {
 
   /** The values that are there, one behind the other: their bits, as a bigint for each row would be slow and a NaN may change. */
   #present(values: FlatArray, valid: Uint8Array, count: number): Uint8Array | Int32Array {
-    const bytes = count * values.BYTES_PER_ELEMENT
-    if (this.#scratch.byteLength < bytes) this.#scratch = new ArrayBuffer(bytes)
+    const width = values.BYTES_PER_ELEMENT
+    const bytes = count * width
+    // Each value is written, and written over by the next one where it is none: no branch is to be guessed.
+    if (this.#scratch.byteLength < bytes + 8) this.#scratch = new ArrayBuffer(bytes + 8)
     let next = 0
-    if (values.BYTES_PER_ELEMENT === 1) {
-      const into = new Uint8Array(this.#scratch, 0, count)
-      for (let row = 0; row < valid.length; row++) if (valid[row] !== 0) into[next++] = Number(values[row])
-      return into
+    if (width === 1) {
+      const into = new Uint8Array(this.#scratch)
+      const bools = values as Uint8Array
+      for (let row = 0; row < valid.length; row++) {
+        into[next] = bools[row]!
+        next += valid[row]!
+      }
+      return into.subarray(0, count)
     }
-    const into = new Int32Array(this.#scratch, 0, bytes / 4)
+    const into = new Int32Array(this.#scratch, 0, (bytes + 8) / 4)
     const words = new Int32Array(values.buffer, values.byteOffset, values.byteLength / 4)
-    if (values.BYTES_PER_ELEMENT === 4) {
-      for (let row = 0; row < valid.length; row++) if (valid[row] !== 0) into[next++] = words[row]!
-      return into
+    if (width === 4) {
+      for (let row = 0; row < valid.length; row++) {
+        into[next] = words[row]!
+        next += valid[row]!
+      }
+    } else {
+      for (let row = 0; row < valid.length; row++) {
+        into[next] = words[2 * row]!
+        into[next + 1] = words[2 * row + 1]!
+        next += 2 * valid[row]!
+      }
     }
-    for (let row = 0; row < valid.length; row++) {
-      if (valid[row] === 0) continue
-      into[next++] = words[2 * row]!
-      into[next++] = words[2 * row + 1]!
-    }
-    return into
+    return into.subarray(0, bytes / 4)
   }
 
   #write(bytes: Uint8Array): void {
@@ -124,9 +133,9 @@ export class FlatWriter {
 }
 
 function countZeros(valid: Uint8Array): number {
-  let zeros = 0
-  for (let row = 0; row < valid.length; row++) if (valid[row] === 0) zeros++
-  return zeros
+  let ones = 0
+  for (let row = 0; row < valid.length; row++) ones += valid[row]!
+  return valid.length - ones
 }
 
 /** The definition levels of rows that all have a value. */
@@ -149,9 +158,18 @@ function levelBits(valid: Uint8Array): Uint8Array {
   return levels
 }
 
+/** Bytes of 0 and 1 as bits, the first one lowest; four bytes are packed by one multiplication. */
 function packBits(values: Uint8Array): Uint8Array {
-  const bits = new Uint8Array(Math.ceil(values.length / 8))
-  for (let row = 0; row < values.length; row++) if (values[row] !== 0) bits[row >>> 3]! |= 1 << (row & 7)
+  const count = values.length
+  const padded = new Uint8Array(Math.ceil(count / 8) * 8)
+  padded.set(values)
+  const words = new Int32Array(padded.buffer)
+  const bits = new Uint8Array(padded.length / 8)
+  for (let byte = 0; byte < bits.length; byte++) {
+    const low = (Math.imul(words[2 * byte]!, 0x01020408) >>> 24) & 15
+    const high = (Math.imul(words[2 * byte + 1]!, 0x01020408) >>> 24) & 15
+    bits[byte] = low | (high << 4)
+  }
   return bits
 }
 

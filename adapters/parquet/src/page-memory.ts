@@ -3,7 +3,6 @@
  */
 export class PageMemory {
   #input = new Uint8Array(0)
-  #page = new Uint8Array(0)
   #levels = new Uint8Array(0)
   #indices = new Int32Array(0)
 
@@ -11,12 +10,6 @@ export class PageMemory {
   input(bytes: number): Uint8Array {
     if (this.#input.length < bytes) this.#input = new Uint8Array(roomier(bytes))
     return this.#input
-  }
-
-  /** For a page without its compression; begins at a multiple of 8. */
-  page(bytes: number): Uint8Array {
-    if (this.#page.length < bytes) this.#page = new Uint8Array(roomier(bytes))
-    return this.#page
   }
 
   /** For a definition level of each value. */

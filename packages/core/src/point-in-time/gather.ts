@@ -20,57 +20,78 @@ export function rowsByLabel(
   return rowOf
 }
 
+/** 1 for each label that a row answers: what `valid` is for a feature without nulls. */
+export function answeredLabels(rowOf: Int32Array): Uint8Array {
+  const answered = new Uint8Array(rowOf.length)
+  for (let label = 0; label < rowOf.length; label++) answered[label] = rowOf[label]! < 0 ? 0 : 1
+  return answered
+}
+
 /**
  * Copies one feature's values into their labels. Labels without a row are left as they are.
  *
  * @param source the feature in the history that the rows are of
  * @param rowOf of {@link rowsByLabel}
+ * @param answered of {@link answeredLabels}
+ * @param used how many labels a row answers
  * @param into one value per label, of the same type
  * @returns how many values were copied: rows with a null are not among them
  */
-export function gatherColumn(source: Column, rowOf: Int32Array, into: OpenColumn): number {
-  const valid = source.valid
-  const intoValid = into.valid
+export function gatherColumn(
+  source: Column,
+  rowOf: Int32Array,
+  answered: Uint8Array,
+  used: number,
+  into: OpenColumn,
+): number {
+  const copied = source.valid === undefined ? used : gatherValid(source.valid, rowOf, into.valid)
+  if (source.valid === undefined) markAnswered(answered, used, into.valid)
   const out = into.values
   const values = source.values
-  let copied = 0
-  // One loop per kind of array, so that each sees arrays of one kind alone.
+  // One loop per kind of array, so that each sees arrays of one kind alone. What is copied at a null means nothing.
   if (values instanceof Float64Array && out instanceof Float64Array) {
     for (let label = 0; label < rowOf.length; label++) {
       const row = rowOf[label]!
-      if (row < 0 || (valid !== undefined && valid[row] === 0)) continue
-      out[label] = values[row]!
-      intoValid[label] = 1
-      copied++
+      if (row >= 0) out[label] = values[row]!
     }
   } else if (values instanceof Float32Array && out instanceof Float32Array) {
     for (let label = 0; label < rowOf.length; label++) {
       const row = rowOf[label]!
-      if (row < 0 || (valid !== undefined && valid[row] === 0)) continue
-      out[label] = values[row]!
-      intoValid[label] = 1
-      copied++
+      if (row >= 0) out[label] = values[row]!
     }
   } else if (values instanceof BigInt64Array && out instanceof BigInt64Array) {
     for (let label = 0; label < rowOf.length; label++) {
       const row = rowOf[label]!
-      if (row < 0 || (valid !== undefined && valid[row] === 0)) continue
-      out[label] = values[row]!
-      intoValid[label] = 1
-      copied++
+      if (row >= 0) out[label] = values[row]!
     }
   } else {
     const source = values as readonly unknown[]
     const target = out as unknown[]
     for (let label = 0; label < rowOf.length; label++) {
       const row = rowOf[label]!
-      if (row < 0 || (valid !== undefined && valid[row] === 0)) continue
-      target[label] = source[row]!
-      intoValid[label] = 1
-      copied++
+      if (row >= 0) target[label] = source[row]!
     }
   }
   return copied
+}
+
+/** Marks labels whose row has a value; answers how many. */
+function gatherValid(valid: Uint8Array, rowOf: Int32Array, into: Uint8Array): number {
+  let copied = 0
+  for (let label = 0; label < rowOf.length; label++) {
+    const row = rowOf[label]!
+    if (row < 0 || valid[row] === 0) continue
+    into[label] = 1
+    copied++
+  }
+  return copied
+}
+
+/** Another range of keys may have marked labels before. */
+function markAnswered(answered: Uint8Array, used: number, into: Uint8Array): void {
+  if (used === 0) return
+  if (!into.includes(1)) into.set(answered)
+  else for (let label = 0; label < into.length; label++) into[label]! |= answered[label]!
 }
 
 /** Copies the picks' statuses into the rows of their labels. */

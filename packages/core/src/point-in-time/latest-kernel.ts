@@ -71,12 +71,10 @@ export function pickLatest(
   toId: number,
 ): LatestPicks {
   const { keyIds, e, c, s, deleted } = history
-  const groups = groupByKey(keyIds, history.rows, fromId, toId)
-  const { rows } = groups
-  const visible = new Float64Array(history.rows)
+  const { rows, starts } = groupByKey(keyIds, history.rows, fromId, toId)
   const shift = rule.exclusive ? 1 : 0
   const asKnown = rule.knowledge === 'as-known'
-  const scratch = new Int32Array(rows.length)
+  const scratch = new Scratch(rows.length)
   const from = order.starts[fromId]!
   const to = order.starts[toId]!
   const picked = new Int32Array(to - from).fill(-1)
@@ -88,30 +86,45 @@ export function pickLatest(
   let createdLead = Number.NEGATIVE_INFINITY
 
   for (let id = fromId; id < toId; id++) {
-    const start = groups.starts[id - fromId]!
-    const end = groups.starts[id - fromId + 1]!
-    if (start === end) continue
-    for (let next = start; next < end; next++) {
-      const row = rows[next]!
-      const v = e[row]! + shift
-      visible[row] = asKnown && c[row]! > v ? c[row]! : v
+    const start = starts[id - fromId]!
+    const count = starts[id - fromId + 1]! - start
+    const firstLabel = order.starts[id]!
+    const lastLabel = order.starts[id + 1]!
+    if (count === 0 || firstLabel === lastLabel) continue
+    scratch.grow(count)
+    // The times of one key's rows lie side by side here; in the history each may be a cache line away.
+    const { visible, events } = scratch
+    let sorted = true
+    for (let i = 0; i < count; i++) {
+      const row = rows[start + i]!
+      const event = e[row]!
+      const known = c[row]!
+      const v = asKnown && known > event + shift ? known : event + shift
+      events[i] = event
+      visible[i] = v
+      if (i > 0 && v < visible[i - 1]!) sorted = false
     }
-    sortByNumber(rows, start, end, visible, scratch)
-    let next = start
+    if (!sorted) scratch.sort(rows, start, count, e, history.rows)
+    let next = 0
     let best = -1
-    for (let i = order.starts[id]!; i < order.starts[id + 1]!; i++) {
+    let bestEvent = 0
+    for (let i = firstLabel; i < lastLabel; i++) {
       const at = order.at[i]!
-      for (; next < end && visible[rows[next]!]! <= at; next++) {
-        const row = rows[next]!
-        if (best < 0 || stampIsGreater(e, c, s, row, best)) best = row
+      for (; next < count && visible[next]! <= at; next++) {
+        const event = events[next]!
+        if (best >= 0 && event < bestEvent) continue
+        const row = rows[start + next]!
+        if (best >= 0 && event === bestEvent && !stampIsGreater(c, s, row, best)) continue
+        best = row
+        bestEvent = event
       }
       if (best < 0) continue
-      const answer = answerOf(e[best]!, deleted[best] === 1, at, ttl)
+      const answer = answerOf(bestEvent, deleted[best] === 1, at, ttl)
       if (answer === 'row') {
         picked[i - from] = best
         status[i - from] = STATUS_CODE.present
         used++
-        if (e[best]! - at > eventLead) eventLead = e[best]! - at
+        if (bestEvent - at > eventLead) eventLead = bestEvent - at
         if (c[best]! - at > createdLead) createdLead = c[best]! - at
       } else if (answer === 'expired') {
         status[i - from] = STATUS_CODE.expired
@@ -122,8 +135,41 @@ export function pickLatest(
   return { from, to, picked, status, used, expired, eventLead, createdLead }
 }
 
-function stampIsGreater(e: Float64Array, c: Float64Array, s: Float64Array, a: number, b: number): boolean {
-  if (e[a] !== e[b]) return e[a]! > e[b]!
+/** Of two rows with one event time: whether `a` is the greater by `(c, s)`. */
+function stampIsGreater(c: Float64Array, s: Float64Array, a: number, b: number): boolean {
   if (c[a] !== c[b]) return c[a]! > c[b]!
   return s[a]! > s[b]!
+}
+
+/** The rows of one key, and what it takes to put them in order. */
+class Scratch {
+  /** Instants from which on the rows are visible, ascending once they are sorted. */
+  visible = new Float64Array(64)
+  /** Event times, in the same order. */
+  events = new Float64Array(64)
+  readonly #rows: number
+  #order: { readonly visible: Float64Array; readonly rows: Int32Array } | undefined
+
+  constructor(rows: number) {
+    this.#rows = rows
+  }
+
+  grow(count: number): void {
+    if (count <= this.visible.length) return
+    this.visible = new Float64Array(2 * count)
+    this.events = new Float64Array(2 * count)
+  }
+
+  /** Sorts `rows[start..start + count)` by `visible`, and with them what stands here. */
+  sort(rows: Int32Array, start: number, count: number, e: Float64Array, historyRows: number): void {
+    this.#order ??= { visible: new Float64Array(historyRows), rows: new Int32Array(this.#rows) }
+    const order = this.#order
+    for (let i = 0; i < count; i++) order.visible[rows[start + i]!] = this.visible[i]!
+    sortByNumber(rows, start, start + count, order.visible, order.rows)
+    for (let i = 0; i < count; i++) {
+      const row = rows[start + i]!
+      this.visible[i] = order.visible[row]!
+      this.events[i] = e[row]!
+    }
+  }
 }

@@ -4,7 +4,13 @@ import { allocateColumn } from '../model/column.ts'
 import type { FeatureType } from '../model/feature-type.ts'
 import { STATUS_CODE } from '../model/status.ts'
 import type { OpenColumn } from '../point-in-time/gather.ts'
-import { gatherColumn, gatherEventTime, gatherStatus, rowsByLabel } from '../point-in-time/gather.ts'
+import {
+  answeredLabels,
+  gatherColumn,
+  gatherEventTime,
+  gatherStatus,
+  rowsByLabel,
+} from '../point-in-time/gather.ts'
 import type { LabelOrder } from '../point-in-time/latest-kernel.ts'
 import { orderLabels, pickLatest } from '../point-in-time/latest-kernel.ts'
 import type { HistoryBatch, HistoryRequest, KeySet, LabelSession } from '../ports/compute-engine.ts'
@@ -114,9 +120,10 @@ function addAnswers(
   into.createdLead = Math.max(into.createdLead, picks.createdLead)
   gatherStatus(order, picks, into.status)
   const rowOf = rowsByLabel(order, picks, into.status.length)
+  const answered = answeredLabels(rowOf)
   if (into.eventTime !== undefined) gatherEventTime(history.e, rowOf, into.eventTime)
   for (const [index, open] of into.columns.entries()) {
-    open.copied += gatherColumn(history.features[index]!, rowOf, open.column)
+    open.copied += gatherColumn(history.features[index]!, rowOf, answered, picks.used, open.column)
   }
 }
 
