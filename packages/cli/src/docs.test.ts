@@ -32,10 +32,15 @@ test('docs/start.md can be followed', async () => {
   const commands = blocks(page, '').flatMap((block) => block.split('\n').filter((line) => line.trim() !== ''))
   assert.ok(commands.length >= 6)
   const outputs = new Map<string, string>()
+  let at = folder
   for (const line of commands) {
     const command = line.replace(/\s+#.*$/, '')
-    outputs.set(command, await run(command))
+    if (command.startsWith('cd ')) at = join(at, command.slice('cd '.length))
+    // The package is there already, in the folder above.
+    else if (command !== 'npm install') outputs.set(command, await run(command, at))
   }
+  const vector = outputs.get('npx asof get fraud_model customer=c001 --request amount=250') ?? ''
+  assert.match(vector, /amount_ratio +[\d.]+ +present/)
   assert.match(outputs.get('npx asof get recommender user=ann') ?? '', /rating\s+4\.5\s+present/)
   const set =
     outputs.get('npx asof train recommender --labels labels.jsonl --at asked_at --to sets/first') ?? ''
@@ -74,9 +79,9 @@ function blocks(page: string, language: string): string[] {
 }
 
 /** One line of the page: `npx asof …` is the command of this repository, the rest is the shell's. */
-async function run(command: string): Promise<string> {
+async function run(command: string, at: string): Promise<string> {
   const asof = `"${process.execPath}" --conditions=source "${BIN}"`
-  return await shell(['sh', '-c', command.replace(/^npx asof/, asof)], folder)
+  return await shell(['sh', '-c', command.replace(/^npx asof/, asof)], at)
 }
 
 async function shell([file, ...args]: readonly string[], cwd: string): Promise<string> {
