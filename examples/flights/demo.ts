@@ -4,7 +4,6 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import {
-  formatAge,
   openFeatureStore,
   parseInstant,
   startProgress,
@@ -14,6 +13,7 @@ import {
 import { prepareFlights, prepareLabels } from './flight-data.ts'
 import { compareJoins } from './compare-joins.ts'
 import definitions, { airportDelays, delayModel, routeDelays } from './definitions.ts'
+import { lookUps } from './look-ups.ts'
 
 const folder = import.meta.dirname
 const { values: options } = parseArgs({
@@ -98,8 +98,8 @@ say(
   'promised: on the last six weeks of its own training set, held out; live: on features as known at each moment',
 )
 
-title(6, 'Looking up, in this process')
-await lookUps(store)
+title(6, 'Looking up: over HTTP, and in this process')
+await lookUps(store, folder, say)
 
 title(7, 'Next')
 say('three commands to try:')
@@ -131,36 +131,6 @@ function described(result: MaterializeResult): string {
 
 function through({ through: last }: MaterializeResult): string {
   return last === undefined ? 'no run' : `through ${new Date(last / 1_000).toISOString().slice(0, 16)}Z`
-}
-
-async function lookUps(store: FeatureStore): Promise<void> {
-  const questions = [
-    { origin: 'LAX', destination: 'SFO' },
-    { origin: 'ORD', destination: 'LGA' },
-    { origin: 'ATL', destination: 'MIA' },
-    { origin: 'DFW', destination: 'DEN' },
-  ] as const
-  const request = { scheduled: BigInt(parseInstant('2001-06-30T17:00:00Z')), distance: 337 }
-  const times: number[] = []
-  for (let turn = 0; turn < 20_000; turn++) {
-    const from = performance.now()
-    await store.get(delayModel, questions[turn % questions.length]!, { request })
-    times.push(performance.now() - from)
-  }
-  const total = times.reduce((sum, time) => sum + time, 0)
-  times.sort((a, b) => a - b)
-  const at = (share: number): string => `${(times[Math.floor(times.length * share)]! * 1000).toFixed(0)} µs`
-  say(
-    `p50 ${at(0.5)}, p99 ${at(0.99)}, ${count(Math.round(times.length / (total / 1000)))} lookups/s of 13 features on one core`,
-  )
-  const vector = await store.get(delayModel, questions[0], { request })
-  console.log('\n   LAX to SFO                       value  status     as of')
-  for (const [name, status] of Object.entries(vector.$statuses)) {
-    const value = String((vector as unknown as Record<string, unknown>)[name])
-    const event = vector.$eventTimes[name]
-    const age = event === null || event === undefined ? '' : formatAge(event, vector.$at)
-    console.log(`   ${name.padEnd(26)}${value.slice(0, 11).padStart(12)}  ${status.padEnd(9)}  ${age}`)
-  }
 }
 
 async function withProgress<T>(
