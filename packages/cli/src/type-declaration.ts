@@ -6,7 +6,8 @@ import { shapeOf, type FeatureType, type ScalarType, type ServiceShape, type Sna
  *
  * @example
  * ```ts
- * typeDeclaration(await store.snapshot()) // 'export interface Services { … }'
+ * const declaration = typeDeclaration(await store.snapshot())
+ * declaration.includes('delay_mean: number | null') // true
  * ```
  */
 export function typeDeclaration(snapshot: Snapshot): string {
