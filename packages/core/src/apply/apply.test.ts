@@ -321,6 +321,17 @@ suite('what the registry costs and keeps', () => {
     assert.equal((await loadSnapshot(registry, 'shop')).services.get('fraud')?.owner, 'risk')
   })
 
+  test('a group has the entity of its revision, though the group itself has not changed', async () => {
+    await using registry = memoryRegistry()
+    const apply = applying(registry)
+    await apply(defined(user, orders))
+    await loadSnapshot(registry, 'shop')
+    const { snapshot } = await apply(defined({ ...user, description: 'x' }, orders))
+    for (const each of [snapshot, await loadSnapshot(registry, 'shop')]) {
+      assert.equal(each.groups.get('orders@1')?.entity.description, 'x')
+    }
+  })
+
   test('every project is read in three gets', async () => {
     await using memory = memoryRegistry()
     const { registry, calls } = counted(memory)

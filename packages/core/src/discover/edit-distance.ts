@@ -36,8 +36,8 @@ export function editDistance(a: string, b: string, max: number): number {
       row[j] = best
       least = Math.min(least, best)
     }
-    // A swap reaches back two rows, so one row beyond the limit is not yet the end.
-    if (least > max && Math.min(...last) > max) return max + 1
+    // The row before is at least the limit then, and a swap from there is one mistake more.
+    if (least > max) return max + 1
     ;[beforeLast, last, row] = [last, row, beforeLast]
   }
   return Math.min(max + 1, last[width]!)

@@ -111,6 +111,7 @@ suite('search', () => {
 
   test('a mistake is forgiven from four letters on, two from eight', () => {
     assert.ok(found('dealy').includes('flights.hourly@1:delay'))
+    assert.ok(found('delxy').includes('flights.hourly@1:delay'))
     assert.ok(found('relaibilty').includes('flights.hourly@1:reliability'))
     assert.deepEqual(found('houlry kind:group'), ['flights.hourly@1'])
     assert.deepEqual(found('day_men'), [])
@@ -126,6 +127,7 @@ suite('search', () => {
     assert.ok(total > 1)
     assert.deepEqual(results[0]?.why, ['like delay', 'project flights'])
     assert.deepEqual(search(index, 'left').results[0]?.why, ['description'])
+    assert.deepEqual(search(index, 'lef').results[0]?.why, ['description'])
   })
 
   test('a query that is too long is refused', () => {
