@@ -97,7 +97,13 @@ export async function embeddedParts(
     tablesIn: tables,
     writer: WRITER,
     naive: naiveValue,
-    timing: { sleep: async (ms, signal) => await sleep(ms, undefined, { signal }).catch(() => undefined) },
+    timing: {
+      sleep: async (ms, signal) => await sleep(ms, undefined, { signal }).catch(() => undefined),
+      after: (ms, then) => {
+        const timer = setTimeout(then, ms)
+        return () => clearTimeout(timer)
+      },
+    },
     owner: `${process.pid}:${randomUUID()}`,
     ...(options.telemetry && { telemetry: options.telemetry }),
   }

@@ -63,7 +63,7 @@ function openStore(
     tablesIn: () => absent('tables'),
     writer: 'test',
     naive: naiveValue,
-    timing: { sleep: async () => {} },
+    timing: { sleep: async () => {}, after: () => () => {} },
     owner: '1:test',
   }
   const settings = { sinks: { ...SINK_SETTINGS, pruneMs: 0 } }

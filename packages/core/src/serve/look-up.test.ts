@@ -79,6 +79,13 @@ async function openStore(wrap: (online: OnlineStore) => OnlineStore = (online) =
           clock.now += ms * 1_000
           await new Promise<void>((resolve) => setImmediate(resolve))
         },
+        after: (ms, then) => {
+          const passed = setImmediate(() => {
+            clock.now += ms * 1_000
+            then()
+          })
+          return () => clearImmediate(passed)
+        },
       },
       owner: '1:test',
     },

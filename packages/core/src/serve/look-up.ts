@@ -279,14 +279,13 @@ export async function withDeadline<T>(
   deadline: number,
   work: Promise<T>,
 ): Promise<T> {
-  const over = new AbortController()
-  const late = parts.timing.sleep(deadline, over.signal).then((): never => {
-    throw new AsofError('unavailable', 'deadline_exceeded', 'the stores did not answer in time', { deadline })
+  return await new Promise<T>((resolve, reject) => {
+    // A timer that is taken back costs a tenth of an error that nobody sees.
+    const cancel = parts.timing.after(deadline, () =>
+      reject(
+        new AsofError('unavailable', 'deadline_exceeded', 'the stores did not answer in time', { deadline }),
+      ),
+    )
+    work.then(resolve, reject).finally(cancel)
   })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    late.catch(() => undefined)
-    over.abort()
-  }
 }
