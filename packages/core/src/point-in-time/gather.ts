@@ -1,4 +1,5 @@
 import type { Column } from '../model/column.ts'
+import { KernelMemory } from './kernel-memory.ts'
 import type { LabelOrder, LatestPicks } from './latest-kernel.ts'
 
 /** A column that is being filled. */
@@ -9,20 +10,22 @@ export type OpenColumn = Column & { readonly valid: Uint8Array }
  * written out of order: the columns are then filled from the first label to the last.
  *
  * @param labels how many there are
+ * @param memory the answer lies in it, until it is used again
  */
 export function rowsByLabel(
   order: LabelOrder,
   { from, to, picked }: LatestPicks,
   labels: number,
+  memory: KernelMemory = new KernelMemory(),
 ): Int32Array {
-  const rowOf = new Int32Array(labels).fill(-1)
+  const rowOf = memory.int32('rowOf', labels).fill(-1)
   for (let i = from; i < to; i++) rowOf[order.rows[i]!] = picked[i - from]!
   return rowOf
 }
 
 /** 1 for each label that a row answers: what `valid` is for a feature without nulls. */
-export function answeredLabels(rowOf: Int32Array): Uint8Array {
-  const answered = new Uint8Array(rowOf.length)
+export function answeredLabels(rowOf: Int32Array, memory: KernelMemory = new KernelMemory()): Uint8Array {
+  const answered = memory.bytes('answered', rowOf.length)
   for (let label = 0; label < rowOf.length; label++) answered[label] = rowOf[label]! < 0 ? 0 : 1
   return answered
 }

@@ -1,6 +1,7 @@
 import { STATUS_CODE } from '../model/status.ts'
+import { KernelMemory } from './kernel-memory.ts'
 import type { KeyGroups } from './order.ts'
-import { groupByKey, sortByNumber } from './order.ts'
+import { groupByKey, groupTimes, sortByNumber } from './order.ts'
 import type { Visibility } from './visible.ts'
 import { answerOf } from './visible.ts'
 
@@ -62,6 +63,8 @@ export interface LatestPicks {
 /**
  * Picks the answering row for every label whose key id lies in `[fromId, toId)`; `history` holds rows of those keys, in
  * any order.
+ *
+ * @param memory the picks lie in it, until it is used again
  */
 export function pickLatest(
   order: LabelOrder,
@@ -69,16 +72,18 @@ export function pickLatest(
   rule: Visibility,
   fromId: number,
   toId: number,
+  memory: KernelMemory = new KernelMemory(),
 ): LatestPicks {
-  const { keyIds, e, c, s, deleted } = history
-  const { rows, starts } = groupByKey(keyIds, history.rows, fromId, toId)
+  const { c, s } = history
+  const { rows, starts, times } = groupTimes(history, fromId, toId, memory)
   const shift = rule.exclusive ? 1 : 0
   const asKnown = rule.knowledge === 'as-known'
-  const scratch = new Scratch(rows.length)
+  const scratch = new Scratch()
   const from = order.starts[fromId]!
   const to = order.starts[toId]!
-  const picked = new Int32Array(to - from).fill(-1)
-  const status = new Uint8Array(to - from).fill(STATUS_CODE.not_found)
+  const picked = memory.int32('picked', to - from).fill(-1)
+  const status = memory.bytes('status', to - from).fill(STATUS_CODE.not_found)
+  const deleted = history.deleted.subarray(0, history.rows).includes(1) ? history.deleted : undefined
   const ttl = rule.ttl
   let used = 0
   let expired = 0
@@ -87,45 +92,41 @@ export function pickLatest(
 
   for (let id = fromId; id < toId; id++) {
     const start = starts[id - fromId]!
-    const count = starts[id - fromId + 1]! - start
+    const end = starts[id - fromId + 1]!
     const firstLabel = order.starts[id]!
     const lastLabel = order.starts[id + 1]!
-    if (count === 0 || firstLabel === lastLabel) continue
-    scratch.grow(count)
-    // The times of one key's rows lie side by side here; in the history each may be a cache line away.
-    const { visible, events } = scratch
+    if (start === end || firstLabel === lastLabel) continue
     let sorted = true
-    for (let i = 0; i < count; i++) {
-      const row = rows[start + i]!
-      const event = e[row]!
-      const known = c[row]!
-      const v = asKnown && known > event + shift ? known : event + shift
-      events[i] = event
-      visible[i] = v
-      if (i > 0 && v < visible[i - 1]!) sorted = false
+    let last = Number.NEGATIVE_INFINITY
+    for (let i = start; i < end && sorted; i++) {
+      const v = visibleAt(times, i, shift, asKnown)
+      sorted = last <= v
+      last = v
     }
-    if (!sorted) scratch.sort(rows, start, count, e, history.rows)
-    let next = 0
+    if (!sorted) scratch.sort(rows, times, start, end, shift, asKnown)
+    let next = start
     let best = -1
     let bestEvent = 0
+    let bestCreated = 0
     for (let i = firstLabel; i < lastLabel; i++) {
       const at = order.at[i]!
-      for (; next < count && visible[next]! <= at; next++) {
-        const event = events[next]!
+      for (; next < end && visibleAt(times, next, shift, asKnown) <= at; next++) {
+        const event = times[2 * next]!
+        const row = rows[next]!
         if (best >= 0 && event < bestEvent) continue
-        const row = rows[start + next]!
         if (best >= 0 && event === bestEvent && !stampIsGreater(c, s, row, best)) continue
         best = row
         bestEvent = event
+        bestCreated = times[2 * next + 1]!
       }
       if (best < 0) continue
-      const answer = answerOf(bestEvent, deleted[best] === 1, at, ttl)
+      const answer = answerOf(bestEvent, deleted !== undefined && deleted[best] === 1, at, ttl)
       if (answer === 'row') {
         picked[i - from] = best
         status[i - from] = STATUS_CODE.present
         used++
         if (bestEvent - at > eventLead) eventLead = bestEvent - at
-        if (c[best]! - at > createdLead) createdLead = c[best]! - at
+        if (bestCreated - at > createdLead) createdLead = bestCreated - at
       } else if (answer === 'expired') {
         status[i - from] = STATUS_CODE.expired
         expired++
@@ -135,41 +136,56 @@ export function pickLatest(
   return { from, to, picked, status, used, expired, eventLead, createdLead }
 }
 
+/** The instant from which on a row is visible, by its place in the groups. */
+function visibleAt(times: Float64Array, place: number, shift: number, asKnown: boolean): number {
+  const event = times[2 * place]! + shift
+  const created = times[2 * place + 1]!
+  return asKnown && created > event ? created : event
+}
+
 /** Of two rows with one event time: whether `a` is the greater by `(c, s)`. */
 function stampIsGreater(c: Float64Array, s: Float64Array, a: number, b: number): boolean {
   if (c[a] !== c[b]) return c[a]! > c[b]!
   return s[a]! > s[b]!
 }
 
-/** The rows of one key, and what it takes to put them in order. */
+/** What it takes to put the rows of one key in order. */
 class Scratch {
-  /** Instants from which on the rows are visible, ascending once they are sorted. */
-  visible = new Float64Array(64)
-  /** Event times, in the same order. */
-  events = new Float64Array(64)
-  readonly #rows: number
-  #order: { readonly visible: Float64Array; readonly rows: Int32Array } | undefined
+  #rows = new Int32Array(0)
+  #order = new Int32Array(0)
+  #merge = new Int32Array(0)
+  #times = new Float64Array(0)
+  #visible = new Float64Array(0)
 
-  constructor(rows: number) {
-    this.#rows = rows
-  }
-
-  grow(count: number): void {
-    if (count <= this.visible.length) return
-    this.visible = new Float64Array(2 * count)
-    this.events = new Float64Array(2 * count)
-  }
-
-  /** Sorts `rows[start..start + count)` by `visible`, and with them what stands here. */
-  sort(rows: Int32Array, start: number, count: number, e: Float64Array, historyRows: number): void {
-    this.#order ??= { visible: new Float64Array(historyRows), rows: new Int32Array(this.#rows) }
-    const order = this.#order
-    for (let i = 0; i < count; i++) order.visible[rows[start + i]!] = this.visible[i]!
-    sortByNumber(rows, start, start + count, order.visible, order.rows)
+  /** Sorts the rows at `[start, end)`, and their times with them, by the instant from which on they are visible. */
+  sort(
+    rows: Int32Array,
+    times: Float64Array,
+    start: number,
+    end: number,
+    shift: number,
+    asKnown: boolean,
+  ): void {
+    const count = end - start
+    if (this.#rows.length < count) {
+      this.#rows = new Int32Array(2 * count)
+      this.#order = new Int32Array(2 * count)
+      this.#merge = new Int32Array(2 * count)
+      this.#times = new Float64Array(4 * count)
+      this.#visible = new Float64Array(2 * count)
+    }
     for (let i = 0; i < count; i++) {
-      const row = rows[start + i]!
-      this.visible[i] = order.visible[row]!
-      this.events[i] = e[row]!
+      this.#order[i] = i
+      this.#rows[i] = rows[start + i]!
+      this.#visible[i] = visibleAt(times, start + i, shift, asKnown)
+    }
+    this.#times.set(times.subarray(2 * start, 2 * end))
+    sortByNumber(this.#order, 0, count, this.#visible, this.#merge)
+    for (let i = 0; i < count; i++) {
+      const from = this.#order[i]!
+      rows[start + i] = this.#rows[from]!
+      times[2 * (start + i)] = this.#times[2 * from]!
+      times[2 * (start + i) + 1] = this.#times[2 * from + 1]!
     }
   }
 }

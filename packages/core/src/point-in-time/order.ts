@@ -1,3 +1,5 @@
+import type { KernelMemory } from './kernel-memory.ts'
+
 /**
  * Orders row numbers by key and by a number, without touching the rows: the two steps before a sweep. No allocation per
  * row; the row numbers are sorted in place.
@@ -24,6 +26,51 @@ export function groupByKey(ids: Int32Array, count: number, fromId: number, toId:
     if (key >= 0 && ids[row]! < toId) rows[next[key]!++] = row
   }
   return { rows, starts }
+}
+
+/** Rows grouped by key, with their times beside them. */
+export interface KeyTimes extends KeyGroups {
+  /** Event and created time of `rows[i]`: `times[2 * i]` and `times[2 * i + 1]`, in microseconds. */
+  readonly times: Float64Array
+}
+
+/**
+ * As {@link groupByKey}, and the times of one key's rows lie side by side: in the history, each may be a cache line away.
+ *
+ * @param memory the groups lie in it, until it is used again
+ */
+export function groupTimes(
+  history: {
+    readonly rows: number
+    readonly keyIds: Int32Array
+    readonly e: Float64Array
+    readonly c: Float64Array
+  },
+  fromId: number,
+  toId: number,
+  memory: KernelMemory,
+): KeyTimes {
+  const { rows: count, keyIds, e, c } = history
+  const starts = memory.int32('starts', toId - fromId + 1).fill(0)
+  for (let row = 0; row < count; row++) {
+    const key = keyIds[row]! - fromId
+    if (key >= 0 && keyIds[row]! < toId) starts[key + 1]!++
+  }
+  for (let key = 1; key < starts.length; key++) starts[key]! += starts[key - 1]!
+  const size = starts[starts.length - 1]!
+  const rows = memory.int32('rows', size)
+  const times = memory.float64('times', 2 * size)
+  const next = memory.int32('next', starts.length)
+  next.set(starts)
+  for (let row = 0; row < count; row++) {
+    const key = keyIds[row]! - fromId
+    if (key < 0 || keyIds[row]! >= toId) continue
+    const place = next[key]!++
+    rows[place] = row
+    times[2 * place] = e[row]!
+    times[2 * place + 1] = c[row]!
+  }
+  return { rows, starts, times }
 }
 
 /** Longest run that insertion sort takes. */

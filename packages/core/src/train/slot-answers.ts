@@ -11,6 +11,7 @@ import {
   gatherStatus,
   rowsByLabel,
 } from '../point-in-time/gather.ts'
+import { KernelMemory } from '../point-in-time/kernel-memory.ts'
 import type { LabelOrder } from '../point-in-time/latest-kernel.ts'
 import { orderLabels, pickLatest } from '../point-in-time/latest-kernel.ts'
 import type { HistoryBatch, HistoryRequest, KeySet, LabelSession } from '../ports/compute-engine.ts'
@@ -55,6 +56,7 @@ export async function* answerSlots(
 ): AsyncGenerator<SlotAnswers> {
   const at = session.at.subarray(from, to)
   const orders = new Map<KeySet, LabelOrder>()
+  const memory = new KernelMemory()
   const steps = work.flatMap((each) => keyRanges(each, historyBytes).map((range) => ({ ...each, ...range })))
   let spare: History | undefined
   const read = (step: (typeof steps)[number] | undefined): Promise<History> | undefined => {
@@ -75,7 +77,7 @@ export async function* answerSlots(
     if (order === undefined)
       orders.set(keySet, (order = orderLabels(keySet.ids.subarray(from, to), at, keySet.size)))
     open ??= openAnswers(session, slot, to - from, eventTime)
-    addAnswers(open, slot, order, history, fromId, toId)
+    addAnswers(open, slot, order, history, fromId, toId, memory)
     spare = history
     if (toId === keySet.size) {
       yield open
@@ -112,15 +114,16 @@ function addAnswers(
   history: History,
   fromId: number,
   toId: number,
+  memory: KernelMemory,
 ): void {
-  const picks = pickLatest(order, history, slot.rule, fromId, toId)
+  const picks = pickLatest(order, history, slot.rule, fromId, toId, memory)
   into.used += picks.used
   into.expired += picks.expired
   into.eventLead = Math.max(into.eventLead, picks.eventLead)
   into.createdLead = Math.max(into.createdLead, picks.createdLead)
   gatherStatus(order, picks, into.status)
-  const rowOf = rowsByLabel(order, picks, into.status.length)
-  const answered = answeredLabels(rowOf)
+  const rowOf = rowsByLabel(order, picks, into.status.length, memory)
+  const answered = answeredLabels(rowOf, memory)
   if (into.eventTime !== undefined) gatherEventTime(history.e, rowOf, into.eventTime)
   for (const [index, open] of into.columns.entries()) {
     open.copied += gatherColumn(history.features[index]!, rowOf, answered, picks.used, open.column)
