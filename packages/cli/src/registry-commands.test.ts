@@ -4,6 +4,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { FeatureStore, instant } from '@asof/core'
+import { embeddedParts } from './embedded.ts'
+import { definitionsProject } from './find-project.ts'
 import { createProgram } from './program.ts'
 import { openTerminal } from './terminal.ts'
 
@@ -12,6 +15,7 @@ const entity = { kind: 'entity', name: 'airport', keys: [{ name: 'airport', type
 const flights = {
   kind: 'source',
   name: 'flights',
+  description: 'rows \u001b]0;of\u0007 flights',
   reads: { format: 'jsonl', path: 'flights.jsonl' },
   eventTime: { column: 'scheduled', zone: 'UTC' },
   created: { delay: '1h' },
@@ -80,6 +84,16 @@ test('search, show and impact answer for what is applied', async () => {
     await asof('search', 'dealy', 'maen'),
     /flights\.hourly@1:delay_mean +float64 +ops-ml +active +mean delay/,
   )
+  for (const args of [
+    ['search', 'rows'],
+    ['show', 'flights'],
+  ]) {
+    const printed = await asof(...args)
+    assert.ok(
+      printed.includes('rows \\u001b]0;of\\u0007 flights') && !printed.includes('\u001b'),
+      args.join(' '),
+    )
+  }
   assert.equal(await asof('search', 'nothing_like_it'), 'nothing found for nothing_like_it\n')
   const found = await answer<{ total: number; results: { id: string }[] }>(
     'search',
@@ -185,4 +199,37 @@ test('revisions are listed, compared and restored', async () => {
   assert.match(await asof('revisions', 'restore', '1'), /restored: flights is at revision 5, as it was at 1/)
   assert.match(await asof('revisions', 'restore', '1'), /nothing to change/)
   await assert.rejects(asof('revisions', 'restore', '99'), { code: 'revision_not_found' })
+})
+
+test('a process sees its own changes at once, and those of others within a second', async () => {
+  let now = Date.now() * 1_000
+  const opened = async (): Promise<FeatureStore> => {
+    const { config, projectFolder } = await definitionsProject(join(folder, 'flights.json'))
+    const wall = (): ReturnType<typeof instant> => instant(now)
+    const { parts, project } = await embeddedParts({ ...config, projectFolder, wall })
+    return new FeatureStore(parts, project)
+  }
+  await defined(entity, flights, old, newer, model)
+  await using one = await opened()
+  await using other = await opened()
+  const total = async (store: FeatureStore, query: string): Promise<number> =>
+    (await store.search(query)).total
+  assert.deepEqual([await total(one, 'hourly@2'), await total(other, 'hourly@2')], [0, 0])
+  await one.apply()
+  assert.ok((await total(one, 'hourly@2')) > 0)
+  now += 2_000_000
+  assert.ok((await total(other, 'hourly@2')) > 0)
+  await other.addConsumer('delay_model', { model: 'm', version: '1', team: 'growth' })
+  assert.equal((await other.show('model/m@1')).consumer?.team, 'growth')
+  assert.deepEqual(
+    (await other.lineage('hourly@1:delay_mean', 'down')).nodes.map(({ id }) => id),
+    [
+      'flights.group/hourly@1:delay_mean',
+      'flights.service/delay_model:delay_mean',
+      'flights.model/delay@7',
+      'flights.model/m@1',
+    ],
+  )
+  await one.close()
+  await assert.rejects(one.search('delay'), { code: 'store_closed' })
 })

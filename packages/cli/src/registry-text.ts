@@ -1,4 +1,5 @@
 import type { Deprecation } from '@asof/core'
+import { plainText } from './shown-value.ts'
 import type { Colours } from './terminal.ts'
 
 /** A full name without what is plain from its form: `flights.hourly@1:delay_mean`. It is still a reference. */
@@ -17,12 +18,7 @@ export function deprecationText(deprecation: Partial<Deprecation> | undefined): 
 export type Fact = readonly [name: string, values: string | readonly string[] | undefined]
 
 /**
- * Facts in lines, values to the right of their names.
- *
- * @example
- * ```ts
- * factLines([['owner', 'ops-ml'], ['tags', ['pii', 'gold']], ['ttl', undefined]], colours)
- * ```
+ * Facts in lines, values to the right of their names: `owner  ops-ml`. What came from a definition cannot move the cursor.
  */
 export function factLines(facts: readonly Fact[], colours: Colours): string {
   const known = facts.filter(([, values]) => values !== undefined && values.length > 0)
@@ -31,7 +27,7 @@ export function factLines(facts: readonly Fact[], colours: Colours): string {
     .flatMap(([name, values]) =>
       [values!].flat().map((value, at) => {
         const title = at === 0 ? colours.dim(name.padEnd(width)) : ' '.repeat(width)
-        return `${title}  ${value}`
+        return `${title}  ${plainText(value)}`
       }),
     )
     .join('\n')

@@ -1,5 +1,6 @@
 import { invalid, type ConsumerChange, type ServiceConsumer } from '@asof/core'
 import { findProject, openProject, type ProjectOptions } from '../find-project.ts'
+import { plainText } from '../shown-value.ts'
 import type { Terminal } from '../terminal.ts'
 import { textTable } from '../text-table.ts'
 import { localUser } from './definitions.ts'
@@ -24,8 +25,8 @@ function consumerTable(consumers: readonly ServiceConsumer[], { colours }: Termi
   return textTable(
     [
       { title: 'SERVICE', cell: ({ service }) => service },
-      { title: 'MODEL', cell: ({ model, version }) => `${model}@${version}` },
-      { title: 'TEAM', cell: ({ team }) => team },
+      { title: 'MODEL', cell: ({ model, version }) => plainText(`${model}@${version}`) },
+      { title: 'TEAM', cell: ({ team }) => plainText(team) },
       { title: 'FROM', cell: ({ from }) => from },
     ],
     consumers,

@@ -22,6 +22,7 @@ import {
 } from '../find-project.ts'
 import { formatCount } from '../figures.ts'
 import { deprecationText } from '../registry-text.ts'
+import { plainText } from '../shown-value.ts'
 import type { Colours, Terminal } from '../terminal.ts'
 
 /** `asof plan [FILE]`: what applying would change. */
@@ -140,7 +141,7 @@ export function shownPlan(planned: ApplyPlan, colours: Colours): string {
 }
 
 function warningText({ service, group, consumers, ...deprecation }: PlanWarning): string {
-  const models = consumers.length === 0 ? '' : `; tell ${consumers.join(', ')}`
+  const models = consumers.length === 0 ? '' : `; tell ${plainText(consumers.join(', '))}`
   return `! service/${service} reads ${group}: ${deprecationText(deprecation)}${models}`
 }
 
@@ -162,5 +163,5 @@ function severity(of: Severity, colours: Colours): string {
 }
 
 function listed(title: string, names: readonly string[]): string[] {
-  return names.length === 0 ? [] : [`    ${title}: ${names.join(', ')}`]
+  return names.length === 0 ? [] : [`    ${title}: ${plainText(names.join(', '))}`]
 }

@@ -2,6 +2,7 @@ import { invalid, type Impact, type Told } from '@asof/core'
 import { countOf } from '../figures.ts'
 import { findProject, openProject, type ProjectOptions } from '../find-project.ts'
 import { factLines, shortName } from '../registry-text.ts'
+import { plainText } from '../shown-value.ts'
 import type { Colours, Terminal } from '../terminal.ts'
 import { shownPlan } from './definitions.ts'
 
@@ -62,6 +63,8 @@ function shownImpact(reference: string, found: Impact, colours: Colours): string
 }
 
 function tellLines(tell: readonly Told[], colours: Colours): string {
-  const lines = tell.map(({ who, about }) => `  ${colours.bold(who)}: ${about.join(', ')}`)
+  const lines = tell.map(
+    ({ who, about }) => `  ${colours.bold(plainText(who))}: ${plainText(about.join(', '))}`,
+  )
   return ['tell', ...lines].join('\n')
 }

@@ -2,6 +2,7 @@ import { formatInstant, type Instant, type ProjectRevision, type RevisionDiff } 
 import { wholeArgument } from '../command-values.ts'
 import { formatAge, formatCount } from '../figures.ts'
 import { findProject, openProject, type ProjectOptions } from '../find-project.ts'
+import { plainText } from '../shown-value.ts'
 import type { Colours, Terminal } from '../terminal.ts'
 import { textTable } from '../text-table.ts'
 import { localUser, shownPlan } from './definitions.ts'
@@ -35,9 +36,9 @@ function revisionTable(revisions: readonly ProjectRevision[], colours: Colours):
     [
       { title: 'REVISION', cell: ({ number }) => String(number), align: 'right' },
       { title: 'WHEN', cell: ({ at }) => formatAge(at, now) },
-      { title: 'AUTHOR', cell: ({ author }) => author },
+      { title: 'AUTHOR', cell: ({ author }) => plainText(author) },
       { title: 'CHANGES', cell: countsText },
-      { title: 'MESSAGE', cell: ({ message }) => message.replace(/\s+/g, ' ') },
+      { title: 'MESSAGE', cell: ({ message }) => plainText(message.replace(/\s+/g, ' ')) },
     ],
     revisions,
     colours,
@@ -75,8 +76,8 @@ function shownDiff({ project, from, to, changes, consumers }: RevisionDiff, colo
     return `${project} is the same at revisions ${from} and ${to}`
   }
   const lines = [
-    ...added.map((line) => `${colours.green('+')} consumer ${line}`),
-    ...removed.map((line) => `${colours.red('-')} consumer ${line}`),
+    ...added.map((line) => `${colours.green('+')} consumer ${plainText(line)}`),
+    ...removed.map((line) => `${colours.red('-')} consumer ${plainText(line)}`),
   ]
   const plan = { project, base: from, changes, severity: 'safe', warnings: [] } as const
   return [...(changes.length === 0 ? [] : [shownPlan(plan, colours)]), ...lines].join('\n')

@@ -3,6 +3,7 @@ import { wholeArgument } from '../command-values.ts'
 import { formatCount } from '../figures.ts'
 import { findProject, openProject, type ProjectOptions } from '../find-project.ts'
 import { deprecationText, shortName } from '../registry-text.ts'
+import { plainText, shortened } from '../shown-value.ts'
 import type { Colours, Terminal } from '../terminal.ts'
 import { textTable } from '../text-table.ts'
 
@@ -23,15 +24,15 @@ export async function search(
 }
 
 function shownAnswer(query: string, { results, total }: SearchAnswer, colours: Colours): string {
-  if (results.length === 0) return `nothing found for ${query}`
+  if (results.length === 0) return `nothing found for ${plainText(query)}`
   const table = textTable(
     [
       { title: 'NAME', cell: (result) => shortName(result.id) },
       { title: 'KIND', cell: ({ kind, type }) => type ?? kind },
-      { title: 'OWNER', cell: ({ owner }) => owner ?? '' },
+      { title: 'OWNER', cell: ({ owner }) => plainText(owner ?? '') },
       { title: 'STATUS', cell: (result) => statusCell(result, colours) },
       { title: 'DESCRIPTION', cell: ({ description }) => oneLine(description ?? '') },
-      { title: 'WHY', cell: ({ why }) => colours.dim(why.join(', ')) },
+      { title: 'WHY', cell: ({ why }) => colours.dim(plainText(why.join(', '))) },
     ],
     results,
     colours,
@@ -46,6 +47,5 @@ function statusCell({ status, deprecation }: SearchResult, colours: Colours): st
 }
 
 function oneLine(text: string): string {
-  const line = text.replace(/\s+/g, ' ')
-  return line.length <= DESCRIPTION_CHARS ? line : `${line.slice(0, DESCRIPTION_CHARS - 1)}…`
+  return shortened(plainText(text.replace(/\s+/g, ' ')), DESCRIPTION_CHARS)
 }

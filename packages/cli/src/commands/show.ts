@@ -1,6 +1,7 @@
 import { formatInstant, typeName, type Definition, type Description } from '@asof/core'
 import { findProject, openProject, type ProjectOptions } from '../find-project.ts'
 import { deprecationText, factLines, shortName, type Fact } from '../registry-text.ts'
+import { plainText } from '../shown-value.ts'
 import type { Terminal } from '../terminal.ts'
 
 /** How many names of one kind are listed for people; `--json` has them all. */
@@ -22,7 +23,7 @@ export async function show(terminal: Terminal, options: ProjectOptions, referenc
   }
   terminal.answer(document, () => {
     const { colours } = terminal
-    return `${colours.bold(shown.id)}\n\n${factLines(factsOf(shown), colours)}`
+    return `${colours.bold(plainText(shown.id))}\n\n${factLines(factsOf(shown), colours)}`
   })
 }
 

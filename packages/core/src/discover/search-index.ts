@@ -44,33 +44,25 @@ export interface SearchIndex {
  *
  * @example
  * ```ts
- * const index = searchIndex([snapshot])
- * search(index, 'delay').results[0]?.id // 'flights.group/airport_hourly@1:delay_mean'
+ * const index = searchIndex([...(await loadSnapshots(registry)).values()])
+ * search(index, 'delay').results
  * ```
  */
 export function searchIndex(snapshots: Iterable<Snapshot>): SearchIndex {
   const building = new Building()
+  for (const snapshot of snapshots) building.addProject(snapshot)
+  return building.finish()
+}
+
+/** {@link searchIndex} with a pause after each project, so that who shares the process is not held up. */
+export async function searchIndexInSteps(
+  snapshots: Iterable<Snapshot>,
+  pause: () => Promise<void>,
+): Promise<SearchIndex> {
+  const building = new Building()
   for (const snapshot of snapshots) {
-    const { project } = snapshot
-    for (const definition of snapshot.entities.values()) {
-      building.add({ project, kind: 'entity', definition, field: undefined, entities: [definition.name] }, [
-        definition.name,
-        ...definition.keys.map((key) => key.name),
-      ])
-    }
-    for (const definition of snapshot.sources.values()) {
-      building.add({ project, kind: 'source', definition, field: undefined, entities: [] }, [])
-    }
-    for (const { definition } of snapshot.groups.values()) {
-      building.addGroup(project, definition, [definition.entity])
-    }
-    for (const definition of snapshot.onDemand.values()) {
-      building.addGroup(project, definition, entitiesRead(snapshot, definition))
-    }
-    for (const definition of snapshot.services.values()) {
-      const entities = entitiesServed(snapshot, definition)
-      building.add({ project, kind: 'service', definition, field: undefined, entities }, entities)
-    }
+    building.addProject(snapshot)
+    await pause()
   }
   return building.finish()
 }
@@ -98,13 +90,36 @@ class Building {
   readonly #entries: SearchEntry[] = []
   readonly #postings = new Map<string, number[]>()
 
-  addGroup(
+  addProject(snapshot: Snapshot): void {
+    const { project } = snapshot
+    for (const definition of snapshot.entities.values()) {
+      this.#add({ project, kind: 'entity', definition, field: undefined, entities: [definition.name] }, [
+        definition.name,
+        ...definition.keys.map((key) => key.name),
+      ])
+    }
+    for (const definition of snapshot.sources.values()) {
+      this.#add({ project, kind: 'source', definition, field: undefined, entities: [] }, [])
+    }
+    for (const { definition } of snapshot.groups.values()) {
+      this.#addGroup(project, definition, [definition.entity])
+    }
+    for (const definition of snapshot.onDemand.values()) {
+      this.#addGroup(project, definition, entitiesRead(snapshot, definition))
+    }
+    for (const definition of snapshot.services.values()) {
+      const entities = entitiesServed(snapshot, definition)
+      this.#add({ project, kind: 'service', definition, field: undefined, entities }, entities)
+    }
+  }
+
+  #addGroup(
     project: string,
     definition: GroupDefinition | OnDemandDefinition,
     entities: readonly string[],
   ): void {
     const version = `v${definition.version}`
-    this.add({ project, kind: definition.kind, definition, field: undefined, entities }, [
+    this.#add({ project, kind: definition.kind, definition, field: undefined, entities }, [
       version,
       ...entities,
     ])
@@ -115,7 +130,7 @@ class Building {
     }
   }
 
-  add(entry: SearchEntry, surroundings: readonly string[]): void {
+  #add(entry: SearchEntry, surroundings: readonly string[]): void {
     this.#post(entry, entry.definition, contextOf(entry.project, entry.definition, surroundings))
   }
 

@@ -22,13 +22,14 @@ import {
   type RevisionDiff,
   type RevisionsOptions,
 } from '../discover/revisions.ts'
-import { searchIndex, type SearchIndex } from '../discover/search-index.ts'
+import { searchIndexInSteps, type SearchIndex } from '../discover/search-index.ts'
 import { search, type SearchAnswer } from '../discover/search.ts'
 import type { Consumer, Definition } from '../model/definition.ts'
 import type { Project } from '../model/project.ts'
 import type { SourceAccess } from '../ingest/source-relation.ts'
 import type { ComputeEngine } from '../ports/compute-engine.ts'
 import type { Registry } from '../ports/registry.ts'
+import type { Timing } from '../ports/timing.ts'
 import type { Catalog } from './catalog.ts'
 import { queryColumns } from './query-columns.ts'
 
@@ -41,17 +42,15 @@ export interface RegistryDeskParts {
   readonly now: () => Instant
   readonly engine: ComputeEngine
   readonly sources: SourceAccess
+  readonly timing: Timing
 }
 
 /** Who changes the registry, and why. */
 export type Signed = Partial<Pick<ApplyOptions, 'author' | 'message'>>
 
-/** How long the search index is used before the head is looked up again, in microseconds. */
-const INDEX_AGE_MAX = 1_000_000
-
 /** The part of a feature store that answers questions about its registry, and changes it. */
 export abstract class RegistryDesk {
-  #index: { readonly made: Promise<SearchIndex>; readonly revision: number; at: Instant } | undefined
+  #index: { readonly made: Promise<SearchIndex>; readonly revision: number } | undefined
 
   /** @throws {AsofError} `store_closed` */
   protected abstract registryParts(): RegistryDeskParts
@@ -150,7 +149,6 @@ export abstract class RegistryDesk {
 
   /** What this process has changed it sees at once. */
   async #changed<R>(result: R): Promise<R> {
-    this.#index = undefined
     await this.registryParts().catalog.refreshed()
     return result
   }
@@ -165,17 +163,15 @@ export abstract class RegistryDesk {
     return snapshot.project === code.name ? queryColumns(snapshot, engine, sources, now()) : undefined
   }
 
+  /** Made anew where the definitions in hand are of another revision, which is looked at once a second at most. */
   async #searchIndex(): Promise<SearchIndex> {
-    const { registry, now } = this.registryParts()
-    const at = now()
-    if (this.#index !== undefined && at - this.#index.at < INDEX_AGE_MAX) return await this.#index.made
-    const revision = (await registry.head())?.number ?? 0
-    if (this.#index?.revision === revision) {
-      this.#index.at = at
-      return await this.#index.made
-    }
-    const made = loadSnapshots(registry).then((snapshots) => searchIndex(snapshots.values()))
-    const index = { made, revision, at }
+    const { registry, catalog, timing } = this.registryParts()
+    const revision = (await catalog.snapshot()).revision?.number ?? 0
+    if (this.#index?.revision === revision) return await this.#index.made
+    const made = loadSnapshots(registry).then(
+      async (snapshots) => await searchIndexInSteps(snapshots.values(), async () => await timing.sleep(0)),
+    )
+    const index = { made, revision }
     this.#index = index
     try {
       return await made
