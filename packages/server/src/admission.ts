@@ -3,8 +3,7 @@ import type { RouteModule } from './context.ts'
 
 /** Turns requests away while as many as the server can carry are under way: a quick refusal helps more than a late answer. */
 export const admission: RouteModule = (server, { state, limits, telemetry }) => {
-  const admitted = new WeakSet<object>()
-  server.addHook('onRequest', (request, _, done) => {
+  server.addHook('onRequest', (request, reply, done) => {
     if (request.routeOptions.config.probe === true) return done()
     if (state.inFlight >= limits.requestsInFlightMax) {
       telemetry.count('asof_requests_shed', 1)
@@ -13,17 +12,8 @@ export const admission: RouteModule = (server, { state, limits, telemetry }) => 
       )
     }
     state.inFlight++
-    admitted.add(request.raw)
-    request.raw.once('close', () => leave(request.raw))
+    // Once for each answer, sent or not.
+    reply.raw.once('close', () => state.inFlight--)
     done()
   })
-  server.addHook('onResponse', (request, _, done) => {
-    leave(request.raw)
-    done()
-  })
-
-  /** Once for each request, however it ends. */
-  function leave(request: object): void {
-    if (admitted.delete(request)) state.inFlight--
-  }
 }

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { AsofError, invalid } from '@asof/core'
+import { isLoopback } from './connections.ts'
 import type { RouteModule, Scope, ServerLog, TokenCheck } from './context.ts'
 
 /** One token of a file, by its hash alone. */
@@ -78,9 +79,36 @@ export function tokenFile(path: string, log: ServerLog, nowMs: () => number = Da
   }
 }
 
-/** Asks for a token that allows what the route does. */
+/**
+ * Refuses to listen where other machines can ask, unless they need a token for it.
+ *
+ * @throws {AsofError} `token_file_needed`
+ */
+export function checkHost(host: string, secured: boolean): void {
+  if (secured || host === 'localhost' || isLoopback(host)) return
+  throw new AsofError(
+    'denied',
+    'token_file_needed',
+    'other machines may ask only with a token: give --token-file, or --host 127.0.0.1',
+    { host },
+  )
+}
+
+/** The names under which this machine alone is asked. */
+const OWN_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i
+
+/**
+ * Asks for a token that allows what the route does. A server without tokens answers only those who call it by a name of this
+ * machine: a page in a browser that has made its own name point here is not one of them.
+ */
 export const authentication: RouteModule = (server, { tokens }) => {
-  if (tokens === undefined) return
+  if (tokens === undefined) {
+    server.addHook('onRequest', (request, _, done) => {
+      if (OWN_HOST.test(request.headers.host ?? 'localhost')) return done()
+      done(new AsofError('denied', 'host_not_allowed', 'ask by a name of this machine, or use tokens'))
+    })
+    return
+  }
   server.addHook('onRequest', (request, reply, done) => {
     const { scope = 'read' } = request.routeOptions.config
     if (scope === 'open') return done()

@@ -4,7 +4,7 @@ import { MEDIA_TYPE } from '@asof/client'
 import { AsofError, silentTelemetry, type FeatureStore, type Telemetry } from '@asof/core'
 import Fastify, { type FastifyInstance, type FastifyReply, type RouteOptions } from 'fastify'
 import { admission } from './admission.ts'
-import { authentication } from './auth.ts'
+import { authentication, checkHost } from './auth.ts'
 import {
   silentLog,
   type RouteModule,
@@ -48,7 +48,11 @@ export interface ServerOptions {
 /** The feature server. */
 export interface FeatureServer extends AsyncDisposable {
   readonly fastify: FastifyInstance
-  /** Begins to answer; resolves with where. */
+  /**
+   * Begins to answer; resolves with where.
+   *
+   * @throws {AsofError} `token_file_needed` for an address of others without tokens; `address_in_use`, `unknown_host`
+   */
   listen(options: { readonly host: string; readonly port: number }): Promise<{ readonly url: string }>
   /**
    * Stops without failing a request: `/readyz` says no at once, requests are answered for `drainMs` more, each of them the last
@@ -143,6 +147,7 @@ export function createServer(options: ServerOptions): FeatureServer {
   return {
     fastify,
     async listen({ host, port }) {
+      checkHost(host, options.tokens !== undefined)
       try {
         await fastify.listen({ host, port })
       } catch (error) {

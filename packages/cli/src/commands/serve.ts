@@ -1,10 +1,9 @@
-import { lookup } from 'node:dns/promises'
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { AsofError, type FeatureStore, type FeatureType, type JsonValue } from '@asof/core'
+import type { FeatureStore, FeatureType, JsonValue } from '@asof/core'
 import {
+  checkHost,
   createServer,
-  isLoopback,
   jsonLog,
   metricsRoute,
   requestLog,
@@ -32,8 +31,8 @@ export async function serve(
 ): Promise<void> {
   const port = wholeArgument(options.port, '--port', 0)
   const drainMs = wholeArgument(options.drainMs, '--drain-ms', 0)
-  await checkHost(options.host, options.tokenFile)
   const log = jsonLog({ level: options.logLevel })
+  checkHost(options.host, options.tokenFile !== undefined)
   const tokens = options.tokenFile === undefined ? undefined : tokenFile(resolve(options.tokenFile), log)
   const metrics = serverMetrics()
   const { config, projectFolder } = await findProject(options)
@@ -70,23 +69,6 @@ export async function serve(
   await store.close()
   log.info({}, 'stopped')
   log.flush()
-}
-
-/** Whoever can reach another address than this machine's own could read everything. */
-async function checkHost(host: string, file: string | undefined): Promise<void> {
-  let addresses: readonly string[]
-  try {
-    addresses = (await lookup(host, { all: true })).map(({ address }) => address)
-  } catch {
-    throw new AsofError('invalid', 'unknown_host', 'no such address; give one of this machine', { host })
-  }
-  if (file !== undefined || addresses.every(isLoopback)) return
-  throw new AsofError(
-    'denied',
-    'token_file_needed',
-    'other machines may ask only with a token: give --token-file, or --host 127.0.0.1',
-    { host },
-  )
 }
 
 /** A command line that asks for the first service. */
