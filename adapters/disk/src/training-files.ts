@@ -29,9 +29,8 @@ export function diskTrainingFiles(): TrainingFiles {
     },
 
     async finish(building, folder) {
-      for (const entry of await readdir(building, { recursive: true, withFileTypes: true })) {
-        await sync(join(entry.parentPath, entry.name))
-      }
+      const entries = await readdir(building, { recursive: true, withFileTypes: true })
+      await Promise.all(entries.map(async (entry) => await sync(join(entry.parentPath, entry.name))))
       await sync(building)
       // Someone else may have put something there since the beginning.
       await checkPlace(folder, replacing.delete(building))

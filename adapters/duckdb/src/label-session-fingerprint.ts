@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Column, FeatureType } from '@asof/core'
+import type { DuckDBConnection } from '@duckdb/node-api'
 import { run } from './database.ts'
 import type { OpenLabels } from './label-session.ts'
 import { identifier } from './sql-text.ts'
@@ -19,14 +20,27 @@ const AS_BYTES: Readonly<Record<string, FeatureType>> = {
  * SHA-256 over the names, types, nulls and values of the label columns, rows in order. How DuckDB cuts its result into
  * chunks does not matter: each column has its own hashes, which are put together at the end.
  */
-export async function fingerprintOf({ database, columns, rowColumn, call }: OpenLabels): Promise<string> {
+export async function fingerprintOf(open: OpenLabels): Promise<string> {
+  // Others read and write at the same time.
+  const connection = await open.database.connect()
+  try {
+    return await hashRows(open, connection)
+  } finally {
+    connection.closeSync()
+  }
+}
+
+async function hashRows(
+  { columns, rowColumn, call }: OpenLabels,
+  connection: DuckDBConnection,
+): Promise<string> {
   const types = columns.map(({ physical }): FeatureType => AS_BYTES[physical] ?? { kind: 'string' })
   const selected = columns.map(({ name, physical }) =>
     Object.hasOwn(AS_BYTES, physical) ? identifier(name) : `CAST(${identifier(name)} AS VARCHAR)`,
   )
   const hashes = columns.map(() => ({ nulls: createHash('sha256'), values: createHash('sha256') }))
   const result = await run(
-    database.connection,
+    connection,
     `SELECT ${selected.join(', ')} FROM labels ORDER BY ${identifier(rowColumn)}`,
     call,
   )

@@ -67,9 +67,10 @@ export async function writeFlat(
       createdBy: 'asof',
     }))
     const queue = new ColumnQueue(open, output, writer, rows)
+    const results = begun(columns)
     await writer({ is: 'begin', files: plans }, signal)
     for (const column of await labelColumns(open, fields, firstLabel, rows)) await queue.put(column, true)
-    for await (const { name, column, given = false } of columns) {
+    for await (const { name, column, given = false } of results) {
       signal?.throwIfAborted()
       await queue.offer(name, column, given)
     }
@@ -117,16 +118,41 @@ async function labelColumns(
   const { database, columns, rowColumn, call } = open
   const row = identifier(rowColumn)
   const types = columns.map((_, index): FeatureType => ({ kind: fields[index]!.type }))
-  const found = await run(
-    database.connection,
-    `SELECT ${columns.map(({ name }) => identifier(name)).join(', ')} FROM labels
-     WHERE ${row} >= ${firstLabel} AND ${row} < ${firstLabel + rows} ORDER BY ${row}`,
-    call,
-  )
-  const read = await fetchColumns(found, types)
-  if (read.rows !== rows)
+  // History is read at the same time.
+  const connection = await database.connect()
+  try {
+    const found = await run(
+      connection,
+      `SELECT ${columns.map(({ name }) => identifier(name)).join(', ')} FROM labels
+       WHERE ${row} >= ${firstLabel} AND ${row} < ${firstLabel + rows} ORDER BY ${row}`,
+      call,
+    )
+    const read = await fetchColumns(found, types)
+    if (read.rows === rows) return read.columns
     throw internal('labels and results did not meet row by row', { rows, read: read.rows })
-  return read.columns
+  } finally {
+    connection.closeSync()
+  }
+}
+
+/** The same items, the first of them asked for at once. */
+function begun<T>(items: AsyncIterable<T> | Iterable<T>): AsyncIterable<T> {
+  const iterator = (async function* () {
+    yield* items
+  })()
+  let first: Promise<IteratorResult<T, void>> | undefined = iterator.next()
+  // Told by whoever asks for it; until then its failure is nobody's.
+  first.catch(() => undefined)
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: async () => {
+        const next = first ?? iterator.next()
+        first = undefined
+        return await next
+      },
+      return: async () => await iterator.return(),
+    }),
+  }
 }
 
 /** Sends columns to the writer in the order of the file, and takes their memory back. */

@@ -37,6 +37,8 @@ const THREAD_ROWS_MIN = 50_000
 export interface HistoryReaders {
   /** The one for so many rows. */
   readonly forRows: (rows: number) => HistoryReader
+  /** Says that so many labels will need history. */
+  readonly expect: (labels: number) => void
   /** Keys by the name of their set. */
   readonly keys: Map<string, Promise<KeyWords>>
   close(): Promise<void>
@@ -48,6 +50,9 @@ export function historyReaders(threads: number): HistoryReaders {
   const inThread = readerInThread()
   return {
     forRows: (rows) => (threads > 1 && rows >= THREAD_ROWS_MIN ? inThread : inPlace),
+    expect: (labels) => {
+      if (threads > 1 && labels >= THREAD_ROWS_MIN) inThread.start()
+    },
     keys: new Map(),
     close: () => inThread.close(),
   }

@@ -23,15 +23,14 @@ export function readerInPlace(): HistoryReader {
   }
 }
 
-/** Reads in a thread of its own, which is started by the first request. */
-export function readerInThread(): HistoryReader {
+/** Reads in a thread of its own, which is started by the first request, or by `start` for one that is to come. */
+export function readerInThread(): HistoryReader & { start(): void } {
   let thread: AnsweringThread<HistoryFiles, ReaderAnswer> | undefined
+  const started = (): NonNullable<typeof thread> =>
+    (thread ??= new AnsweringThread('label-session-reader-thread'))
   return {
-    async read(request, signal) {
-      signal?.throwIfAborted()
-      thread ??= new AnsweringThread('label-session-reader-thread')
-      return historyOf(await thread.ask(request, signal))
-    },
+    start: started,
+    read: async (request, signal) => historyOf(await started().ask(request, signal)),
     async close() {
       await thread?.close()
     },

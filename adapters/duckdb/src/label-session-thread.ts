@@ -51,7 +51,7 @@ export class AnsweringThread<Question, Answer> {
 
   #fail(cause: unknown): void {
     this.#failure ??= new AsofError('internal', 'internal', 'a thread failed', {}, { cause })
-    for (const { reject } of this.#waiting.splice(0)) reject(this.#failure)
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(this.#failure)
   }
 }
 

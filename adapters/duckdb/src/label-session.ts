@@ -94,6 +94,7 @@ export async function openLabels(settings: DatabaseOptions, request: LabelsReque
       pool: new ColumnPool(),
       threads: settings.threads ?? 2,
     }
+    if (request.writesTo !== undefined) open.readers.expect(rows)
     return new DuckDbLabels(open, await labelTimes(open, time))
   } catch (error) {
     database.close()

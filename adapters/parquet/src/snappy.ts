@@ -18,8 +18,6 @@ for (let tag = 0; tag < 256; tag++) {
   if (kind === 1) COPIES[tag] = (((tag >>> 2) & 7) + 4) | ((tag >>> 5) << 8) | (1 << 11)
   else if (kind > 1) COPIES[tag] = ((tag >>> 2) + 1) | ((kind === 2 ? 2 : 4) << 11)
 }
-/** What of four bytes is the offset, by how many bytes follow the tag. */
-const OFFSET_BITS = Int32Array.of(0, 0xff, 0xffff, 0, -1)
 
 /**
  * Decodes a block of Snappy, into memory that the next call uses again. Buffers that a native decoder allocates for each page

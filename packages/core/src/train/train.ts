@@ -17,6 +17,7 @@ import type {
   OutputChunk,
   OutputColumn,
   Relation,
+  WrittenOutput,
 } from '../ports/compute-engine.ts'
 import type { OfflineStore, TableSnapshot } from '../ports/offline-store.ts'
 import type { TrainingFiles } from '../ports/training-files.ts'
@@ -260,13 +261,22 @@ async function build(
     name,
     type: asText ? ({ kind: 'string' } as const) : type,
   }))
-  const written = await session.write({
-    format: asText ? 'csv' : 'parquet',
-    folder: dataFolder,
-    columns,
-    chunks: asText ? asTexts(chunks) : chunks,
-    ...(signal && { signal }),
-  })
+  // Meanwhile the labels are hashed; a failure is told in its turn.
+  const fingerprinting = session.fingerprint()
+  fingerprinting.catch(() => undefined)
+  let written: WrittenOutput
+  try {
+    written = await session.write({
+      format: asText ? 'csv' : 'parquet',
+      folder: dataFolder,
+      columns,
+      chunks: asText ? asTexts(chunks) : chunks,
+      ...(signal && { signal }),
+    })
+  } finally {
+    // The session is not to be closed before.
+    await Promise.allSettled([fingerprinting])
+  }
   if (request.strict === true) refuseErrors(tallies.onDemandErrors, service.shape)
   const paths: readonly DescribedFile[] =
     output.format === 'delta'
@@ -281,7 +291,7 @@ async function build(
     files.push({ path: localPath.slice(building.length + 1), rows, ...described })
   }
   await parts.files.discard(`${building}/.staged`)
-  const fingerprint = await session.fingerprint()
+  const fingerprint = await fingerprinting
   const manifest = manifestOf({
     request,
     plan,
