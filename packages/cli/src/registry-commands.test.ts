@@ -114,7 +114,11 @@ test('search, show and impact answer for what is applied', async () => {
   }
   assert.match(await asof('show', 'delay_model'), /fingerprint +[0-9a-f]{64}/)
   assert.match(await asof('show', 'model/delay@7'), /team +risk/)
-  await assert.rejects(asof('show', 'nobody'), { code: 'reference_not_found' })
+  await assert.rejects(asof('show', 'nobody'), { code: 'reference_not_found', message: /`asof search`/ })
+  await assert.rejects(asof('show', 'huorly:delay_mean'), {
+    code: 'reference_not_found',
+    message: /alike=`flights\.group\/hourly@1:delay_mean`/,
+  })
   const { firstApplied } = await answer<{ firstApplied: string }>('show', 'hourly')
   assert.match(firstApplied, /^\d{4}-\d\d-\d\dT.*Z$/)
 })

@@ -24,6 +24,7 @@ import {
 } from '../discover/revisions.ts'
 import { searchIndexInSteps, type SearchIndex } from '../discover/search-index.ts'
 import { search, type SearchAnswer } from '../discover/search.ts'
+import { isAsofError, notFound } from '../errors/asof-error.ts'
 import type { Consumer, Definition } from '../model/definition.ts'
 import type { Project } from '../model/project.ts'
 import type { SourceAccess } from '../ingest/source-relation.ts'
@@ -48,6 +49,10 @@ export interface RegistryDeskParts {
 /** Who changes the registry, and why. */
 export type Signed = Partial<Pick<ApplyOptions, 'author' | 'message'>>
 
+/** How many names are said that are like one that there is not, and how much of that one is looked at. */
+const ALIKE = 3
+const ALIKE_CHARS = 100
+
 /** The part of a feature store that answers questions about its registry, and changes it. */
 export abstract class RegistryDesk {
   #index: { readonly made: Promise<SearchIndex>; readonly revision: number } | undefined
@@ -62,19 +67,23 @@ export abstract class RegistryDesk {
 
   /** Everything about what a reference names; see `describe`. */
   async show(reference: string): Promise<Description> {
-    return await describe(await this.#snapshotOf(reference), reference)
+    return await this.#about(reference, async (snapshot) => await describe(snapshot, reference))
   }
 
   /** What something is made of, and what is made of it; see `lineage`. */
   async lineage(reference: string, direction: LineageDirection = 'both'): Promise<Lineage> {
-    const snapshot = await this.#snapshotOf(reference)
-    return await lineage(snapshot, reference, direction, this.#columnsOf(snapshot))
+    return await this.#about(
+      reference,
+      async (snapshot) => await lineage(snapshot, reference, direction, this.#columnsOf(snapshot)),
+    )
   }
 
   /** What changes with something, and whom to tell; see `impact`. */
   async impact(reference: string): Promise<Impact> {
-    const snapshot = await this.#snapshotOf(reference)
-    return await impact(snapshot, reference, this.#columnsOf(snapshot))
+    return await this.#about(
+      reference,
+      async (snapshot) => await impact(snapshot, reference, this.#columnsOf(snapshot)),
+    )
   }
 
   /** What applying definitions would break, and whom to tell. */
@@ -153,8 +162,22 @@ export abstract class RegistryDesk {
     return result
   }
 
-  async #snapshotOf(reference: string): Promise<Snapshot> {
-    return await this.registryParts().catalog.snapshot(projectOf(reference))
+  /** Answers about what a reference names; where there is no such thing, what is alike is named. */
+  async #about<T>(reference: string, answer: (snapshot: Snapshot) => Promise<T>): Promise<T> {
+    const snapshot = await this.registryParts().catalog.snapshot(projectOf(reference))
+    try {
+      return await answer(snapshot)
+    } catch (error) {
+      if (!isAsofError(error, 'not_found') || error.code !== 'reference_not_found') throw error
+      const alike = await this.search(reference.slice(0, ALIKE_CHARS), { limit: ALIKE }).catch(
+        () => undefined,
+      )
+      if (alike === undefined || alike.total === 0) throw error
+      throw notFound(error.code, 'there is nothing of this name', {
+        ...error.details,
+        alike: alike.results.map(({ id }) => id).join(', '),
+      })
+    }
   }
 
   /** The files of other projects lie elsewhere: what their queries read is known by tables. */
