@@ -173,7 +173,7 @@ export abstract class RegistryDesk {
         () => undefined,
       )
       if (alike === undefined || alike.total === 0) throw error
-      throw notFound(error.code, 'there is nothing of this name', {
+      throw notFound('reference_not_found', 'there is nothing of this name', {
         ...error.details,
         alike: alike.results.map(({ id }) => id).join(', '),
       })
