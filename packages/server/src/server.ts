@@ -23,6 +23,7 @@ import { batchRoute } from './routes/batch-route.ts'
 import { catalogRoutes } from './routes/catalog-routes.ts'
 import { getRoute } from './routes/get-route.ts'
 import { pushRoute } from './routes/push-route.ts'
+import { registryRoutes } from './routes/registry-routes.ts'
 
 /** What a server is made of. */
 export interface ServerOptions {
@@ -62,7 +63,7 @@ export interface FeatureServer extends AsyncDisposable {
 }
 
 /** The hooks and routes of every server, in the order in which they are added. */
-const ROUTES: readonly RouteModule[] = [healthRoutes, getRoute, pushRoute, catalogRoutes]
+const ROUTES: readonly RouteModule[] = [healthRoutes, getRoute, pushRoute, catalogRoutes, registryRoutes]
 
 /**
  * Makes a feature server over a store.

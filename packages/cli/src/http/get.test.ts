@@ -194,7 +194,7 @@ test('at, asOf and expect mean what they mean in process', async () => {
     [{ request: { sum: 1 } }, { request: { sum: 1 } }],
   ] as const) {
     const answered = await http.ask('/v1/get', { service: 'model', keys: { user: 'ann', id: 1 }, ...sent })
-    const error: AsofError = await refusal(() => http.store.get('model', keys as never, inProcess as never))
+    const error: AsofError = await refusal(() => http.store.get('model', keys, inProcess))
     const { code, kind, retryable, details } = answered.json()
     assert.deepEqual(
       { code, kind, retryable, details },
@@ -247,4 +247,34 @@ test('the registry over HTTP: services and groups', async () => {
   for (const path of ['/v1/services/none', '/v1/groups/none', '/v1/groups/stats@7']) {
     assert.equal((await http.ask(path)).status, 404, path)
   }
+})
+
+test('the registry over HTTP: search, lineage, impact, consumers', async () => {
+  await using http = await openHttpStore(shop)
+  const found = (await http.ask('/v1/search?q=visits&limit=5')).json<{ results: { id: string }[] }>()
+  assert.equal(found.results[0]?.id, 'shop.group/stats@1:visits')
+  const { nodes } = (await http.ask('/v1/lineage?of=limits:limit&direction=down')).json<{
+    nodes: { id: string }[]
+  }>()
+  assert.ok(
+    nodes.some(({ id }) => id.includes('share')),
+    JSON.stringify(nodes),
+  )
+  const body = { service: 'model', model: 'ads', version: '1', team: 'growth' }
+  assert.equal((await http.ask('/v1/consumers', body)).json()['committed'], true)
+  assert.equal((await http.ask('/v1/consumers', body)).json()['committed'], false)
+  const { models } = (await http.ask('/v1/impact?of=stats:score')).json<{ models: { model: string }[] }>()
+  assert.deepEqual(models.map(({ model }) => model).sort(), ['ads', 'risk'])
+  for (const [path, status] of [
+    ['/v1/search', 400],
+    ['/v1/search?q=x&limit=0', 400],
+    ['/v1/search?q=x&more=1', 400],
+    ['/v1/lineage?of=nothing:here', 404],
+    ['/v1/lineage?of=stats:score&direction=sideways', 400],
+    ['/v1/impact?of=none', 404],
+  ] as const) {
+    assert.equal((await http.ask(path)).status, status, path)
+  }
+  assert.equal((await http.ask('/v1/consumers', { ...body, service: 'none' })).status, 404)
+  assert.equal((await http.ask('/v1/consumers', { ...body, owner: 'me' })).status, 400)
 })

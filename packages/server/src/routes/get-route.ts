@@ -34,6 +34,7 @@ export const getRoute: RouteModule = (server, { store, telemetry, limits }) => {
         tags: ['get'],
         operationId: 'get',
         body: GET_BODY,
+        example: { service: 'delay_model', keys: { origin: 'LAX', destination: 'SFO' } },
         response: { 200: GET_ANSWER },
       },
     },
