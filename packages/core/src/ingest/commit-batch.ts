@@ -93,7 +93,7 @@ export async function commitAt(
     return appended!
   } catch (error) {
     // An append that may have happened keeps its file.
-    if (file !== undefined && (!appending || isAsofError(error, 'conflict', 'invalid'))) {
+    if (file !== undefined && (!appending || isAsofError(error, 'conflict', 'invalid', 'closed'))) {
       await staging.remove(file)
     }
     throw error

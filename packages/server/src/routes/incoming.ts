@@ -42,6 +42,8 @@ export function incomingFolder(folder: string): Incoming {
   return {
     async receive(body, bytesMax) {
       const path = join(own, `${randomUUID()}.part`)
+      // A client may be gone before the file is open; reading says so.
+      body.on('error', () => undefined)
       try {
         return { path, bytes: await write(path, body, bytesMax) }
       } catch (error) {
