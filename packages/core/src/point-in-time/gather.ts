@@ -31,7 +31,8 @@ export function answeredLabels(rowOf: Int32Array, memory: KernelMemory = new Ker
 }
 
 /**
- * Copies one feature's values into their labels. Labels without a row are left as they are.
+ * Copies one feature's values into their labels. Labels without a row keep what they have; where they have nothing yet, what
+ * stands there means nothing.
  *
  * @param source the feature in the history that the rows are of
  * @param rowOf of {@link rowsByLabel}
@@ -47,12 +48,21 @@ export function gatherColumn(
   used: number,
   into: OpenColumn,
 ): number {
+  if (used === 0) return 0
+  // Another range of keys may have answered labels before.
+  const isFirst = !into.valid.includes(1)
   const copied = source.valid === undefined ? used : gatherValid(source.valid, rowOf, into.valid)
-  if (source.valid === undefined) markAnswered(answered, used, into.valid)
+  if (source.valid === undefined) markAnswered(answered, isFirst, into.valid)
   const out = into.values
   const values = source.values
   // One loop per kind of array, so that each sees arrays of one kind alone. What is copied at a null means nothing.
-  if (values instanceof Float64Array && out instanceof Float64Array) {
+  if (isFirst && values instanceof Float64Array && out instanceof Float64Array) {
+    // Which labels have a row cannot be guessed: copying any value is faster than asking.
+    for (let label = 0; label < rowOf.length; label++) {
+      const row = rowOf[label]!
+      out[label] = values[row < 0 ? 0 : row]!
+    }
+  } else if (values instanceof Float64Array && out instanceof Float64Array) {
     for (let label = 0; label < rowOf.length; label++) {
       const row = rowOf[label]!
       if (row >= 0) out[label] = values[row]!
@@ -90,10 +100,8 @@ function gatherValid(valid: Uint8Array, rowOf: Int32Array, into: Uint8Array): nu
   return copied
 }
 
-/** Another range of keys may have marked labels before. */
-function markAnswered(answered: Uint8Array, used: number, into: Uint8Array): void {
-  if (used === 0) return
-  if (!into.includes(1)) into.set(answered)
+function markAnswered(answered: Uint8Array, isFirst: boolean, into: Uint8Array): void {
+  if (isFirst) into.set(answered)
   else for (let label = 0; label < into.length; label++) into[label]! |= answered[label]!
 }
 
