@@ -111,6 +111,7 @@ suite('consumers', () => {
       ['idle', model, 'staging_group'],
       ['fraud', { ...model, team: '' }, 'invalid_consumer'],
       ['fraud', { ...model, model: 'a\nb' }, 'invalid_consumer'],
+      ['fraud', { ...model, version: '1@2' }, 'invalid_consumer'],
       ['fraud', { model: 'fraud', version: '3', team: 'other' }, 'consumer_declared'],
     ] as const) {
       await assert.rejects(addConsumer(registry, 'shop', service, consumer, OPTIONS), { code })
@@ -139,6 +140,36 @@ suite('consumers', () => {
     ])
     assert.equal((await names(registry)).length, 16)
     assert.equal((await loadSnapshot(registry, 'shop')).groups.size, 2)
+  })
+
+  test('are kept apart whatever they are called', async () => {
+    const text = fc.oneof(
+      fc.constantFrom('a', 'a@b', 'a/b', '__proto__', 'a@', ' '),
+      fc.string({ unit: 'grapheme', maxLength: 4 }),
+    )
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ model: text, version: text, team: text }), { maxLength: 6 }),
+        async (all) => {
+          const registry = await registryWith(user, orders, idle)
+          const known = new Map<string, object>()
+          for (const consumer of all) {
+            try {
+              await addConsumer(registry, 'shop', 'idle', consumer, OPTIONS)
+              known.set(JSON.stringify([consumer.model, consumer.version]), consumer)
+            } catch (error) {
+              assert.equal((error as { code?: string }).code, 'invalid_consumer')
+            }
+          }
+          const listed = listConsumers(await loadSnapshot(registry, 'shop'))
+          assert.deepEqual(
+            new Set(listed.map(({ model: name, version, team }) => JSON.stringify([name, version, team]))),
+            new Set([...known.values()].map((each) => JSON.stringify(Object.values(each)))),
+          )
+        },
+      ),
+      propertyRuns(0.5),
+    )
   })
 
   test('survive whatever is applied after them', async () => {

@@ -48,6 +48,9 @@ export async function addConsumer(
     version: text(version, 'version'),
     team: text(team, 'team'),
   }
+  if (consumer.version.includes('@')) {
+    throw invalid('invalid_consumer', 'a version has no @, which stands between a model and its version')
+  }
   return await commitProject(registry, project, options, (snapshot) => {
     const definition = snapshot.services.get(service)
     if (definition === undefined) {
