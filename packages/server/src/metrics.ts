@@ -113,19 +113,18 @@ export function serverMetrics(nowMs: () => number = () => performance.now()): Se
     },
   }
   let ofProcess: Registry | undefined
-  let seen: { readonly progress: Promise<StoreProgress>; readonly at: number } | undefined
+  let seen: { readonly progress: Promise<StoreProgress | undefined>; readonly at: number } | undefined
 
   /** One look a second, whoever asks. */
   const progressOf = async (store: FeatureStore): Promise<StoreProgress | undefined> => {
     if (seen === undefined || nowMs() - seen.at >= PROGRESS_AGE_MAX_MS) {
-      seen = { progress: store.progress(), at: nowMs() }
+      const progress = store.progress().catch(() => {
+        telemetry.count('asof_scrape_failures', 1)
+        return undefined
+      })
+      seen = { progress, at: nowMs() }
     }
-    try {
-      return await seen.progress
-    } catch {
-      telemetry.count('asof_scrape_failures', 1)
-      return undefined
-    }
+    return await seen.progress
   }
 
   return {

@@ -283,3 +283,24 @@ function full(): AsofError {
     'the disk refused the write and nothing has changed',
   )
 }
+
+it('looks at the store once a second for its page of metrics, however often it is asked', async () => {
+  await using it = await openPushServer()
+  const gauge = async (): Promise<string | undefined> =>
+    /^asof_log_end_position (\d+)$/m.exec(await it.metrics())?.[1]
+  assert.equal(await gauge(), '0')
+  await it.post(ROWS, { rows: [row], wait: 'applied' })
+  assert.equal(await gauge(), '0')
+  await new Promise((go) => setTimeout(go, 1_010))
+  assert.equal(await gauge(), '1')
+})
+
+it('has a page of metrics also when the store cannot be looked at', async () => {
+  await using it = await openPushServer()
+  await it.faults.store.close()
+  await it.metrics()
+  const page = await it.metrics()
+  assert.match(page, /^asof_scrape_failures_total 1$/m)
+  assert.match(page, /^asof_connections \d+$/m)
+  assert.doesNotMatch(page, /asof_group_lag_seconds/)
+})
