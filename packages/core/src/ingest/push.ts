@@ -81,7 +81,10 @@ export async function pushRows(
     })
   }
   if (typeof name === 'object') checkPushName(name)
-  const checked = rows.map((row, index) => checkRow(plan, row, `rows[${index}]`, options.json === true))
+  const known = columnsOf(plan)
+  const checked = rows.map((row, index) =>
+    checkRow(plan, known, row, `rows[${index}]`, options.json === true),
+  )
   const latest = parts.log.now() + LIMITS.futureMaxMicros
   const [ahead, accepted] = [checked.filter((row) => row.e > latest && !options.hold), [] as CheckedRow[]]
   for (const row of checked) if (row.e <= latest || options.hold) accepted.push(row)
@@ -169,17 +172,27 @@ export function checkPushName({ producer, sequence }: PushName): void {
   }
 }
 
-function checkRow(plan: GroupPlan, row: PushRow, path: string, json: boolean): CheckedRow {
-  const { definition, entity } = plan.group
-  if (typeof row !== 'object' || row === null || Array.isArray(row)) {
-    throw invalid('invalid_row', 'a row is an object of its columns', { path })
-  }
-  const known = new Set<string>([
+/** The columns that a row of a group may have. */
+function columnsOf({ group: { definition, entity } }: GroupPlan): ReadonlySet<string> {
+  return new Set([
     ...entity.keys.map((key) => key.name),
     ...definition.features.map((feature) => feature.name),
     TABLE_COLUMNS.eventTime,
     '_deleted',
   ])
+}
+
+function checkRow(
+  plan: GroupPlan,
+  known: ReadonlySet<string>,
+  row: PushRow,
+  path: string,
+  json: boolean,
+): CheckedRow {
+  const { definition, entity } = plan.group
+  if (typeof row !== 'object' || row === null || Array.isArray(row)) {
+    throw invalid('invalid_row', 'a row is an object of its columns', { path })
+  }
   const unknown = Object.keys(row).filter((column) => !known.has(column))
   const leavesOut = definition.compute.from === 'push' && definition.unknownColumns === 'additive'
   if (unknown.length > 0 && !leavesOut) {
