@@ -6,6 +6,8 @@ export const SERVER_LIMITS = {
   pushBodyBytesMax: 33_554_432,
   /** Body of a batch: one whole file, which is staged, not held in memory. */
   batchBodyBytesMax: 4_294_967_296,
+  /** How long a push waits until lookups see its rows. */
+  waitMsMax: 30_000,
   /** Batches that are read and staged at once; each has an engine of its own. */
   batchesAtOnceMax: 2,
   /** Batches that arrive, wait and are staged; those beyond are told to come back. */

@@ -219,6 +219,28 @@ describe('a push of rows', () => {
     assert.equal((await it.faults.store.get<typeof model>('model', { user: 'a' })).count, 2n)
   })
 
+  it('waits for lookups to see it, but not for ever', async () => {
+    let isStuck = true
+    await using it = await openPushServer({
+      limits: { waitMsMax: 100 },
+      wrap: (parts) => ({
+        ...parts,
+        // Another process holds the lease, and does nothing.
+        log: around(parts.log, (method, call) => (isStuck && method === 'lease' ? undefined : call())),
+      }),
+    })
+    const push = { rows: [row], producer: 'p', sequence: 1, wait: 'applied' }
+    const late = await it.post(ROWS, push)
+    assert.deepEqual([late.status, late.body['code'], late.body['retryable']], [503, 'not_applied_yet', true])
+    assert.equal((await it.faults.parts.log.read(0, 2)).length, 1)
+    const path = '/v1/groups/clicks/batches?producer=q&sequence=1&wait=applied'
+    const batch = await it.send(path, JSON.stringify(row), { 'content-type': 'application/x-ndjson' })
+    assert.equal(batch.body['code'], 'not_applied_yet')
+    isStuck = false
+    assert.equal((await it.post(ROWS, push)).body['duplicate'], true)
+    assert.equal((await it.faults.store.get<typeof model>('model', { user: 'a' })).count, 1n)
+  })
+
   it('needs a token that may write', async () => {
     const [reader, writer] = ['r'.repeat(32), 'w'.repeat(32)]
     await using it = await openPushServer({

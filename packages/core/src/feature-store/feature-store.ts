@@ -14,7 +14,8 @@ import {
 } from '../ingest/materialize.ts'
 import { OfflineSink } from '../ingest/offline-sink.ts'
 import { OnlineSink } from '../ingest/online-sink.ts'
-import { countSuperseded, pushRows, type PushName, type PushResult, type PushRow } from '../ingest/push.ts'
+import { countSuperseded, pushRows, type PushName, type PushOptions } from '../ingest/push.ts'
+import type { PushResult, PushRow } from '../ingest/push.ts'
 import { pushBatch, type PushBatchResult, type PushedBatch } from '../ingest/push-batch.ts'
 import { recordedThrough } from '../ingest/recorded-runs.ts'
 import { Quarantine, type QuarantinedRow } from '../ingest/quarantine.ts'
@@ -189,7 +190,7 @@ export class FeatureStore extends RegistryDesk implements AsyncDisposable {
     group: GroupReference,
     rows: readonly PushRow[],
     name?: PushName,
-    options: { readonly wait?: 'applied'; readonly json?: boolean } = {},
+    options: PushOptions = {},
   ): Promise<PushResult & { readonly superseded?: number }> {
     const own = (): PushName => ({ producer: this.#parts.owner, sequence: this.#pushes++ })
     return await this.#push(group, rows, name ?? own, options)
@@ -199,7 +200,7 @@ export class FeatureStore extends RegistryDesk implements AsyncDisposable {
     group: GroupReference,
     rows: readonly PushRow[],
     push: PushName | (() => PushName),
-    options: { readonly wait?: 'applied'; readonly json?: boolean },
+    options: PushOptions,
   ): Promise<PushResult & { readonly superseded?: number }> {
     this.#open()
     const plan = await this.#catalog.group(group)
@@ -209,7 +210,7 @@ export class FeatureStore extends RegistryDesk implements AsyncDisposable {
     })
     const { rows: appended, ...result } = pushed
     if (options.wait !== 'applied') return result
-    await this.#sinks.drain({ offline: false })
+    await this.#sinks.drain({ offline: false, ...(options.signal && { signal: options.signal }) })
     if (!plan.group.definition.online || appended.length === 0) return result
     return { ...result, superseded: await countSuperseded(this.#parts.online, plan, pushed) }
   }
@@ -411,7 +412,7 @@ export class FeatureStore extends RegistryDesk implements AsyncDisposable {
   }
 
   /** Applies everything that the log holds now to the online store, and to the tables too unless told otherwise. */
-  async drain(what: { readonly offline: boolean } = { offline: true }): Promise<void> {
+  async drain(what: Parameters<Sinks['drain']>[0] = { offline: true }): Promise<void> {
     this.#open()
     await this.#sinks.drain(what)
     await this.#sinks.tend()

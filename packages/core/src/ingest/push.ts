@@ -33,6 +33,16 @@ export interface PushName {
   readonly sequence: number
 }
 
+/** How rows are pushed. */
+export interface PushOptions {
+  /** Answers once lookups see the rows. */
+  readonly wait?: 'applied'
+  /** The rows are in the JSON form of their types. */
+  readonly json?: boolean
+  /** Ends the waiting, with its reason; what was appended stays. */
+  readonly signal?: AbortSignal
+}
+
 /** What became of a push. */
 export interface PushResult {
   /** The same `(producer, sequence)`, or a later one, was appended before; nothing was done. */

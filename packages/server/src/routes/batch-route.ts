@@ -5,6 +5,7 @@ import type { RouteModule } from '../context.ts'
 import { answer, answerForm } from '../negotiate.ts'
 import { endStage } from '../stages.ts'
 import { incomingFolder, tooLarge } from './incoming.ts'
+import { patiently } from './patience.ts'
 import { countPushed, GROUP_PARAMS, PUSH_ANSWER, pushAnswer } from './push-route.ts'
 import { Turns } from './turns.ts'
 
@@ -127,7 +128,6 @@ export const batchRoute =
               group,
               { path: received.path, format: formatOf(request)! },
               { producer, sequence: Number(sequence) },
-              wait === undefined ? {} : { wait },
             )
             endStage(telemetry, request, 'stage', started)
             return pushed
@@ -136,6 +136,9 @@ export const batchRoute =
           }
         })
         countPushed(telemetry, group, 0, result)
+        if (wait === 'applied') {
+          await patiently(limits.waitMsMax, async (signal) => await store.drain({ offline: false, signal }))
+        }
         return answer(request, reply, pushAnswer(result, answering))
       },
     )

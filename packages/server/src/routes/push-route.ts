@@ -3,6 +3,7 @@ import { formatInstant, groupId, invalid, type PushName, type PushResult, type T
 import type { RouteModule } from '../context.ts'
 import { answer, answerForm, bodyForm, type Form } from '../negotiate.ts'
 import { endStage } from '../stages.ts'
+import { patiently } from './patience.ts'
 import { pushedRows } from './pushed-rows.ts'
 
 /** A group as paths name it: `name` for its newest active version, or `name@version`. */
@@ -91,10 +92,16 @@ export const pushRoute: RouteModule = (server, { store, telemetry, limits }) => 
       const form = bodyForm(request)
       const answering = answerForm(request)
       const started = performance.now()
-      const result = await store.push(group, pushedRows(plan, rows, form), nameOf(producer, sequence), {
-        json: form === 'json',
-        ...(wait !== undefined && { wait }),
-      })
+      const pushed = pushedRows(plan, rows, form)
+      const name = nameOf(producer, sequence)
+      const json = form === 'json'
+      const result =
+        wait === undefined
+          ? await store.push(group, pushed, name, { json })
+          : await patiently(
+              limits.waitMsMax,
+              async (signal) => await store.push(group, pushed, name, { json, wait, signal }),
+            )
       endStage(telemetry, request, 'push', started)
       countPushed(telemetry, group, rows.length, result)
       return answer(request, reply, pushAnswer(result, answering))
