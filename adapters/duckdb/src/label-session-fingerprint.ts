@@ -30,20 +30,14 @@ export async function fingerprintOf(open: OpenLabels): Promise<string> {
   }
 }
 
-async function hashRows(
-  { columns, rowColumn, call }: OpenLabels,
-  connection: DuckDBConnection,
-): Promise<string> {
+async function hashRows({ columns, call }: OpenLabels, connection: DuckDBConnection): Promise<string> {
   const types = columns.map(({ physical }): FeatureType => AS_BYTES[physical] ?? { kind: 'string' })
   const selected = columns.map(({ name, physical }) =>
     Object.hasOwn(AS_BYTES, physical) ? identifier(name) : `CAST(${identifier(name)} AS VARCHAR)`,
   )
   const hashes = columns.map(() => ({ nulls: createHash('sha256'), values: createHash('sha256') }))
-  const result = await run(
-    connection,
-    `SELECT ${selected.join(', ')} FROM labels ORDER BY ${identifier(rowColumn)}`,
-    call,
-  )
+  // A scan of one table keeps the order of its rows.
+  const result = await run(connection, `SELECT ${selected.join(', ')} FROM labels`, call)
   for (;;) {
     const chunk = await result.fetchChunk()
     if (chunk === null || chunk.rowCount === 0) break

@@ -118,13 +118,13 @@ async function labelColumns(
   const { database, columns, rowColumn, call } = open
   const row = identifier(rowColumn)
   const types = columns.map((_, index): FeatureType => ({ kind: fields[index]!.type }))
-  // History is read at the same time.
+  // History is read at the same time. A scan of one table keeps the order of its rows.
   const connection = await database.connect()
   try {
     const found = await run(
       connection,
       `SELECT ${columns.map(({ name }) => identifier(name)).join(', ')} FROM labels
-       WHERE ${row} >= ${firstLabel} AND ${row} < ${firstLabel + rows} ORDER BY ${row}`,
+       WHERE ${row} >= ${firstLabel} AND ${row} < ${firstLabel + rows}`,
       call,
     )
     const read = await fetchColumns(found, types)

@@ -160,9 +160,10 @@ class DuckDbLabels implements LabelSession {
   }
 
   async column(column: string, type: FeatureType): Promise<Column> {
-    const { database, rowColumn, call } = this.#open
+    const { database, call } = this.#open
     const value = await this.#converted(column, type)
-    const sql = `SELECT ${value} AS value FROM labels ORDER BY ${identifier(rowColumn)}`
+    // A scan of one table keeps the order of its rows.
+    const sql = `SELECT ${value} AS value FROM labels`
     const { columns } = await fetchColumns(await run(database.connection, sql, call), [type])
     return columns[0]!
   }
@@ -262,11 +263,8 @@ async function labelTimes(open: OpenLabels, { micros, isNull, problem }: TimeSql
       },
     )
   }
-  const found = await run(
-    database.connection,
-    `SELECT (${micros})::DOUBLE AS at FROM labels ORDER BY ${row}`,
-    call,
-  )
+  // A scan of one table keeps the order of its rows.
+  const found = await run(database.connection, `SELECT (${micros})::DOUBLE AS at FROM labels`, call)
   const { columns } = await fetchColumns(found, [{ kind: 'float64' }])
   return columns[0]!.values as Float64Array
 }
