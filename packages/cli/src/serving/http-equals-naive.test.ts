@@ -294,7 +294,7 @@ class Run {
     const c = Number(instant(answered.get('at'), step.form)) as Instant
     const first = Number(answered.get('position'))
     for (const [index, { key, e, deleted, values }] of pushed.entries()) {
-      rows.push({ e, c, s: first + index, key, deleted, values: deleted ? [] : (values as Value[]) })
+      rows.push({ e, c, s: first + index, key, deleted, values: deleted ? [] : values })
     }
   }
 

@@ -22,10 +22,10 @@ test('F35: servers that get SIGTERM under load fail no request', { timeout: 120_
     const ports = servers.map(({ port }) => port)
     await using balancer = await Balancer.open(ports)
     const statuses = new Map<number, number>()
-    let isOver = false
+    const load = { isOver: false }
     const client = async (number: number): Promise<void> => {
       let asker = await PlainAsker.open(balancer.port)
-      for (let turn = 0; !isOver; turn++) {
+      for (let turn = 0; !load.isOver; turn++) {
         if (asker.isOver) asker = await PlainAsker.open(balancer.port)
         const row = { user: `u${number}`, event_timestamp: Date.now() * 1_000, count: String(turn) }
         const push = { rows: [row], producer: `p${number}`, sequence: turn }
@@ -51,7 +51,7 @@ test('F35: servers that get SIGTERM under load fail no request', { timeout: 120_
       await balancer.until(port, true)
       await progress(balancer, port)
     }
-    isOver = true
+    load.isOver = true
     await clients
     assert.deepEqual([...statuses.keys()], [200], JSON.stringify([...statuses]))
     // What was acknowledged by a server that is gone is there.
