@@ -140,6 +140,7 @@ function readOpen(
     if (read(times[1], into.c, at) + read(times[2], into.s, at) + read(deleted, into.deleted, at) > 0)
       return 'a row without its times'
     const all = count === rows
+    const runs = all ? [] : runsOf(chosen, count)
     for (const [index, column] of features.entries()) {
       const feature = into.features[index]!
       const nulls = column === undefined ? rows : read(column, feature.values, at)
@@ -147,11 +148,11 @@ function readOpen(
       if (nulls > 0) into.validOf(index).set(valid.subarray(0, rows), at)
       else feature.valid?.fill(1, at, at + rows)
       if (!all) {
-        compact(feature.values, at, chosen, count)
-        if (feature.valid !== undefined) compact(feature.valid, at, chosen, count)
+        compact(feature.values, at, runs)
+        if (feature.valid !== undefined) compact(feature.valid, at, runs)
       }
     }
-    if (!all) for (const array of into.ownArrays()) compact(array, at, chosen, count)
+    if (!all) for (const array of into.ownArrays()) compact(array, at, runs)
     into.rows = at + count
   }
   return into
@@ -194,16 +195,29 @@ function chooseTimes(
   return count
 }
 
+/** Chosen rows that follow one another: the first of each run, and how many they are, in turn. */
+function runsOf(chosen: Int32Array, count: number): number[] {
+  const runs: number[] = []
+  for (let from = 0; from < count;) {
+    let to = from + 1
+    while (to < count && chosen[to] === chosen[to - 1]! + 1) to++
+    runs.push(chosen[from]!, to - from)
+    from = to
+  }
+  return runs
+}
+
 /** Moves the chosen rows of a group to its beginning. */
-function compact(values: FlatArray, at: number, chosen: Int32Array, count: number): void {
-  // One loop per kind of array, so that each sees arrays of one kind alone.
-  if (values instanceof Float64Array)
-    for (let i = 0; i < count; i++) values[at + i] = values[at + chosen[i]!]!
-  else if (values instanceof Int32Array)
-    for (let i = 0; i < count; i++) values[at + i] = values[at + chosen[i]!]!
-  else if (values instanceof Uint8Array)
-    for (let i = 0; i < count; i++) values[at + i] = values[at + chosen[i]!]!
-  else for (let i = 0; i < count; i++) values[at + i] = values[at + chosen[i]!]!
+function compact(values: FlatArray, at: number, runs: readonly number[]): void {
+  let into = at
+  for (let run = 0; run < runs.length; run += 2) {
+    const from = at + runs[run]!
+    const length = runs[run + 1]!
+    // A call for a single value would cost more than the value.
+    if (length > 8) values.copyWithin(into, from, from + length)
+    else for (let i = 0; i < length; i++) values[into + i] = values[from + i]!
+    into += length
+  }
 }
 
 /** Arrays for the key columns of one row group, and where the words of a key lie in them. */

@@ -14,11 +14,13 @@ export interface KeyWords {
  */
 export class KeyTable {
   readonly #keys: KeyWords
+  readonly #dense: DenseKeys | undefined
   readonly #slots: Int32Array
   readonly #mask: number
 
   constructor(keys: KeyWords) {
     this.#keys = keys
+    this.#dense = denseKeys(keys)
     let size = 8
     while (size < keys.count * 2) size *= 2
     this.#slots = new Int32Array(size).fill(-1)
@@ -40,9 +42,10 @@ export class KeyTable {
    */
   find(parts: readonly KeyPart[], rows: number, ids: Int32Array): void {
     const [low, high] = parts
-    if (parts.length === 2 && low!.array === high!.array && low!.step === 2)
-      this.#findLong(low!.array, rows, ids)
-    else this.#findAny(parts, rows, ids)
+    if (parts.length === 2 && low!.array === high!.array && low!.step === 2) {
+      if (this.#dense === undefined) this.#findLong(low!.array, rows, ids)
+      else findDense(this.#dense, low!.array, rows, ids)
+    } else this.#findAny(parts, rows, ids)
   }
 
   /** One int64. */
@@ -77,6 +80,46 @@ export class KeyTable {
       ids[row] = id
     }
   }
+}
+
+/** Keys of one int64 that lie close together: `ids[key - least]`, or -1. */
+interface DenseKeys {
+  readonly least: number
+  readonly ids: Int32Array
+}
+
+/** How many places for each key a table of all numbers between them may have. */
+const DENSE_PLACES_MAX = 8
+
+/** Numbers beyond this are not told apart as they are added to; one that rounds never lands below it. */
+const EXACT_MAX = 2 ** 52
+
+function denseKeys({ words, count, width }: KeyWords): DenseKeys | undefined {
+  if (width !== 2 || count === 0) return undefined
+  let least = Number.POSITIVE_INFINITY
+  let greatest = Number.NEGATIVE_INFINITY
+  for (let id = 0; id < count; id++) {
+    const key = longOf(words, id)
+    if (key < least) least = key
+    if (key > greatest) greatest = key
+  }
+  const size = greatest - least + 1
+  if (size > count * DENSE_PLACES_MAX || Math.max(-least, greatest) > EXACT_MAX) return undefined
+  const ids = new Int32Array(size).fill(-1)
+  for (let id = 0; id < count; id++) ids[longOf(words, id) - least] = id
+  return { least, ids }
+}
+
+function findDense({ least, ids: known }: DenseKeys, array: Int32Array, rows: number, ids: Int32Array): void {
+  const size = known.length
+  for (let row = 0; row < rows; row++) {
+    const place = longOf(array, row) - least
+    ids[row] = place >= 0 && place < size ? known[place]! : -1
+  }
+}
+
+function longOf(words: Int32Array, index: number): number {
+  return words[2 * index + 1]! * 4294967296 + (words[2 * index]! >>> 0)
 }
 
 /** Where one word of a key lies: row `r` has `array[r * step + offset]`. */
