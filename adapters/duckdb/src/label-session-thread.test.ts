@@ -24,7 +24,7 @@ test('a thread answers in order, and one that has ended is told as such to whoev
 test('a module that is not there fails its questions', async () => {
   const thread = new AnsweringThread<string, string>('label-session-nobody')
   await assert.rejects(thread.ask('anything'), (error: Error) => {
-    assert.match(String((error.cause as Error).message), /label-session-nobody/)
+    assert.match((error.cause as Error).message, /label-session-nobody/)
     return true
   })
   await thread.close()
