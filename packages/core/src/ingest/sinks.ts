@@ -196,7 +196,13 @@ export class Sinks {
   async #step(target: number, offline: boolean): Promise<void> {
     if (!(await this.#lease())) return
     const { log, onlineSink, offlineSink } = this.#parts
-    await this.#advance(ONLINE, target, (records) => onlineSink.apply(records, log.now()))
+    await this.#advance(ONLINE, target, async (records) => {
+      // Another process may have appended them a moment ahead of this one's clock. They are known by then, so they are not
+      // held: whoever waits for them would be told too early.
+      const last = records.at(-1)
+      if (last !== undefined) log.observe(last.at)
+      await onlineSink.apply(records, log.now())
+    })
     if (!offline) return
     // A staged file is cleared once both sinks are past it, and offline never runs ahead of online.
     await this.#advance(OFFLINE, target, async (records) => {
