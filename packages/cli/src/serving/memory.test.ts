@@ -23,7 +23,7 @@ test('memory does not grow with the number of requests', { timeout: 120_000 }, a
   const before = await memoryOf(server.url)
   const statuses = await sendLoad(server.port, REQUESTS, WARM_UP)
   const after = await memoryOf(server.url)
-  assert.deepEqual([...statuses.keys()].sort(), [200, 400, 404])
+  assert.deepEqual(new Set(statuses.keys()), new Set([200, 400, 404]))
   assert.equal(
     [...statuses.values()].reduce((sum, count) => sum + count),
     REQUESTS,

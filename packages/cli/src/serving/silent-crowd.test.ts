@@ -85,17 +85,17 @@ test(
     const get = requestBytes('/v1/get', JSON.stringify({ service: 'model', keys: { user: 'a' } }))
     assert.equal(await asker.ask(get), 200)
     const sockets: Socket[] = []
-    let closed = 0
+    const counts = { closed: 0 }
     for (let number = 0; number < 300; number++) {
       const socket = connect(server.port, '127.0.0.1')
       socket.on('error', () => undefined)
-      socket.resume().once('close', () => closed++)
+      socket.resume().once('close', () => counts.closed++)
       sockets.push(socket)
     }
-    while (closed < 201) await sleep(10)
+    while (counts.closed < 201) await sleep(10)
     assert.equal(await asker.ask(get), 200)
     // The rest says nothing for too long, and leaves room.
-    while (closed < 300) await sleep(10)
+    while (counts.closed < 300) await sleep(10)
     using later = await PlainAsker.open(server.port)
     assert.deepEqual([await later.ask(get), await asker.ask(get)], [200, 200])
   },

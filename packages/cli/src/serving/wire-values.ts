@@ -122,7 +122,7 @@ function jsonOf(type: FeatureType, value: Value | null): string {
       return floatText(value as number)
     case 'int64':
       // Digits, as a string and as a number in turn: both are exact.
-      return (value as bigint) % 2n === 0n ? `"${value as bigint}"` : String(value)
+      return (value as bigint) % 2n === 0n ? `"${value as bigint}"` : `${value as bigint}`
     case 'bytes':
       return `"${Buffer.from(value as Uint8Array).toString('base64')}"`
     case 'timestamp':
