@@ -28,9 +28,7 @@ export interface ShownField {
 }
 
 /** The operations of a document by section, in the document's order. */
-export function shownOperations(
-  document: OpenApi,
-): readonly {
+export function shownOperations(document: OpenApi): readonly {
   readonly tag: string
   readonly description: string
   readonly operations: readonly ShownOperation[]
