@@ -33,6 +33,8 @@ test('the bounds of a source are those of its valid rows', async () => {
     last: Number(times[0]),
   })
   assert.equal(await engine.bounds(of([null])), undefined)
+  // Where there are times and none can be read, silence would pass for "nothing is due".
+  await assert.rejects(engine.bounds(of([times[2]!])), { code: 'unreadable_times' })
   const { eventTime: _, ...reference } = of(times)
   assert.equal(await engine.bounds(reference), undefined)
 })

@@ -1,8 +1,8 @@
-import type { ComputeEngine, Instant, Relation, SourceRelation } from '@asof/core'
+import { invalid, type ComputeEngine, type Instant, type Relation, type SourceRelation } from '@asof/core'
 import { columnsRead } from './columns-read.ts'
 import { openDatabase, queryRow, readingFiles, type Database, type DatabaseOptions } from './database.ts'
 import { extract } from './extract.ts'
-import { openLabels } from './label-session.ts'
+import { openLabels } from './labels/session.ts'
 import { relationSql } from './relation-sql.ts'
 import { replay } from './replay.ts'
 import { timeSql } from './time-sql.ts'
@@ -36,17 +36,26 @@ async function describe(
 
 async function bounds(
   options: DatabaseOptions,
-  { relation, eventTime }: SourceRelation,
+  { name, relation, eventTime }: SourceRelation,
 ): Promise<{ readonly first: Instant; readonly last: Instant } | undefined> {
   if (eventTime === undefined) return undefined
   return await withDatabase(options, async (database) => {
     const read = await relationSql(database, relation)
-    const { micros } = await timeSql(database.connection, read, eventTime)
-    const sql = `SELECT min(${micros}) AS first, max(${micros}) AS last FROM (${read.sql})`
-    const { first, last } = await readingFiles(database, read.parquetPaths, () =>
-      queryRow(database.connection, sql),
-    )
-    if (first === null || first === undefined) return undefined
+    const { micros, problem } = await timeSql(database.connection, read, eventTime)
+    const sql = `SELECT min(${micros}) AS first, max(${micros}) AS last, min(${problem}) AS problem FROM (${read.sql})`
+    const {
+      first,
+      last,
+      problem: wrong,
+    } = await readingFiles(database, read.parquetPaths, () => queryRow(database.connection, sql))
+    if (first === null || first === undefined) {
+      if (typeof wrong !== 'string') return undefined
+      // No run would ever be due, and nobody would hear why.
+      throw invalid('unreadable_times', `no row of the source has a time that can be read: ${wrong}`, {
+        source: name,
+        column: eventTime.column,
+      })
+    }
     return { first: Number(first) as Instant, last: Number(last) as Instant }
   })
 }

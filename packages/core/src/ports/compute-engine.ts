@@ -14,7 +14,11 @@ import type { DataFile, StagedFile, TableColumn } from './offline-store.ts'
 export interface ComputeEngine extends AsyncDisposable {
   /** The columns of a relation with the engine's own names for their types. */
   describe(relation: Relation): Promise<readonly { readonly name: string; readonly physical: string }[]>
-  /** Least and greatest event time of a source's valid rows; undefined when it has none or no event time. */
+  /**
+   * Least and greatest event time of a source's valid rows; undefined when it has none or no event time.
+   *
+   * @throws {AsofError} `unreadable_times` where there are times and none of them can be read
+   */
   bounds(source: SourceRelation): Promise<{ readonly first: Instant; readonly last: Instant } | undefined>
   /** Rows of a source in the declared types. A row that does not fit is not in `rows` but in `rejected`. */
   extract(request: ExtractRequest): Promise<Extraction>
