@@ -54,7 +54,7 @@ const BY_HAND: Readonly<
     ],
   },
   // These tell an error on, under its own code.
-  'packages/cli/src/commands/push.ts': { places: 1 },
+  'packages/cli/src/restated-error.ts': { places: 1 },
   'packages/client/src/asof-error.ts': { places: 1 },
   'packages/client/src/exchange.ts': { places: 1 },
   'packages/client/src/push-line.ts': { places: 1 },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MICROS, parseInstant, type Instant } from '@asof/core'
-import { countOf, formatAge, formatBytes, formatCount } from './figures.ts'
+import { countOf, formatAge, formatBytes, formatCount, formatLength } from './figures.ts'
 
 test('ages', () => {
   const now = parseInstant('2024-03-01T00:00:00Z')
@@ -16,6 +16,12 @@ test('ages', () => {
   assert.equal(ago(48 * MICROS.hour), '2 d ago')
   assert.equal(ago(8_000 * MICROS.day), '21 y ago')
   assert.equal(ago(-3 * MICROS.minute), 'in 3 min')
+})
+
+test('lengths of time', () => {
+  assert.equal(formatLength(MICROS.second / 2), '500ms')
+  assert.equal(formatLength(MICROS.second), '1 s')
+  assert.equal(formatLength(638 * MICROS.hour), '26 d')
 })
 
 test('sizes and counts', () => {

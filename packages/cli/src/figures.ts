@@ -1,4 +1,4 @@
-import { MICROS, type Instant } from '@asof/core'
+import { formatDuration, MICROS, type Instant } from '@asof/core'
 
 /** A count as people read it: `1,234,567`. */
 export function formatCount(count: number): string {
@@ -36,9 +36,14 @@ const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB']
 export function formatAge(at: Instant, now: Instant): string {
   const micros = Math.abs(now - at)
   if (micros < MICROS.second) return 'just now'
+  return at > now ? `in ${formatLength(micros)}` : `${formatLength(micros)} ago`
+}
+
+/** How long something takes, in the largest unit of which there are two, rounded down: `3 min`; exactly below a second: `500ms`. */
+export function formatLength(micros: number): string {
+  if (micros < MICROS.second) return formatDuration(micros)
   const [name, size] = AGE_UNITS.find(([, unit]) => micros >= 2 * unit) ?? ['s', MICROS.second]
-  const length = `${formatCount(Math.floor(micros / size))} ${name}`
-  return at > now ? `in ${length}` : `${length} ago`
+  return `${formatCount(Math.floor(micros / size))} ${name}`
 }
 
 const AGE_UNITS: readonly (readonly [string, number])[] = [

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { basename, dirname, join, relative, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import {
   AsofError,
   groupId,
@@ -146,14 +146,15 @@ async function configProject(file: string): Promise<FoundProject> {
     module = (await import(pathToFileURL(file).href)) as { readonly default?: unknown }
   } catch (error) {
     if (error instanceof Error && error.name === 'AsofError') throw error
+    const reason = error instanceof Error ? `${error.name}: ${error.message.split('\n')[0]}` : String(error)
+    const advice = /outside a module|Unexpected token 'export'/.test(reason)
+      ? ': put "type": "module" into the package.json beside it'
+      : ''
     throw new AsofError(
       'invalid',
       'invalid_config',
-      'the configuration cannot be loaded',
-      {
-        file,
-        cause: error instanceof Error ? `${error.name}: ${error.message.split('\n')[0]}` : String(error),
-      },
+      `the configuration cannot be loaded${advice}`,
+      { file, at: placeOf(error, dirname(file)), cause: reason },
       { cause: error },
     )
   }
@@ -166,4 +167,16 @@ async function configProject(file: string): Promise<FoundProject> {
     )
   }
   return { config: config as ProjectConfig, projectFolder: dirname(file) }
+}
+
+/** Where in a project's own code an error came from, as `FILE:LINE`: what is wrong is seldom in the configuration itself. */
+function placeOf(error: unknown, projectFolder: string): string | undefined {
+  const stack = error instanceof Error ? (error.stack ?? '') : ''
+  for (const [, url = '', line] of stack.matchAll(
+    /(file:\/\/[^\s)?]+?)(?:\?[^\s):]*)?:(\d+)(?::\d+)?\)?$/gm,
+  )) {
+    const path = relative(projectFolder, fileURLToPath(url))
+    if (!path.startsWith('..') && !path.includes('node_modules')) return `${path}:${line}`
+  }
+  return undefined
 }

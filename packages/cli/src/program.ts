@@ -322,7 +322,7 @@ function addServing(program: Command, add: Add): void {
     {
       usage: 'serve',
       summary: 'answer lookups and take rows over HTTP, until told to stop',
-      more: 'Only this machine can ask, unless --token-file names a file of tokens, one a line: TOKEN read|write [name]; it is read again when it changes. On Ctrl-C or SIGTERM /readyz says no at once, requests are answered for --drain-ms more, and what is under way ends.',
+      more: 'Only this machine can ask, unless --token-file names a file of tokens, one a line: TOKEN read|write [name]; a token has 32 characters or more (`openssl rand -hex 32` makes one), and the file is read again when it changes. On Ctrl-C or SIGTERM /readyz says no at once, requests are answered for --drain-ms more, and what is under way ends.',
       options: [
         new Option('--host <address>', 'listen there').default('127.0.0.1'),
         new Option('--port <n>', 'listen on this port; 0 for any that is free').default('8700'),

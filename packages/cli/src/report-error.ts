@@ -8,7 +8,7 @@ export const EXIT_INTERRUPTED = 130
 export const HINTS: Readonly<Record<string, string>> = {
   breaking_change: 'see `asof plan`; `asof apply --allow-breaking` does it all the same',
   group_not_found: 'see `asof status` for the groups that are applied',
-  service_not_found: 'see `asof export` for the services of the project, `asof apply` applies them',
+  service_not_found: 'see `asof search kind:service` for the services that are applied',
   not_materialized: 'run `asof materialize`',
   label_beyond_horizon: 'run `asof materialize`, or give `--wait`',
   path_outside_project: 'copy it into the project, where the engine may read',

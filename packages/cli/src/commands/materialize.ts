@@ -1,7 +1,15 @@
-import { formatInstant, groupId, type FeatureStore, type Instant, type MaterializeResult } from '@asof/core'
+import {
+  formatInstant,
+  groupId,
+  isAsofError,
+  type FeatureStore,
+  type Instant,
+  type MaterializeResult,
+} from '@asof/core'
 import { instantArgument, rangeArgument } from '../command-values.ts'
 import { countOf, formatCount } from '../figures.ts'
 import { findProject, openProject, type ProjectOptions } from '../find-project.ts'
+import { restated, textOf } from '../restated-error.ts'
 import type { Colours, Terminal } from '../terminal.ts'
 import { textTable } from '../text-table.ts'
 
@@ -28,7 +36,7 @@ export async function materialize(
   } catch (error) {
     // What was done stays done, and is said; what failed is said after it.
     if (results.length > 0) terminal.note(shownResults(results, terminal.colours))
-    throw error
+    throw ofGroup(error, named[results.length]!)
   }
   answer(terminal, results)
 }
@@ -46,6 +54,12 @@ export async function restate(
     store.restate(group, asked, { signal: terminal.signal, progress }),
   )
   answer(terminal, [result])
+}
+
+/** What a query or a file is refused with, with the group whose it is. */
+function ofGroup(error: unknown, group: string): unknown {
+  if (!isAsofError(error, 'invalid') || 'group' in error.details) return error
+  return restated(error, textOf(error), { group, ...error.details })
 }
 
 async function computedGroups(store: FeatureStore): Promise<string[]> {
@@ -86,7 +100,19 @@ function shownResults(results: readonly MaterializeResult[], colours: Colours): 
     Object.entries(reasons).map(([reason, count]) => `${group}: ${countOf(count, 'row')} refused, ${reason}`),
   )
   if (refused.length === 0) return table
-  return [table, '', ...refused, 'see `asof quarantine list`'].join('\n')
+  const lost = results.filter((result) => result.runs + result.rows + result.unchanged === 0)
+  return [
+    table,
+    '',
+    ...refused,
+    ...lost
+      .filter(({ quarantined }) => quarantined > 0)
+      .map(
+        ({ group }) =>
+          `${group}: no row fitted; what fits later is known from then on, unless the version is raised`,
+      ),
+    'see `asof quarantine list`',
+  ].join('\n')
 }
 
 function instantText(at: Instant | undefined): string | undefined {

@@ -4,7 +4,6 @@ import {
   formatInstant,
   invalid,
   isAsofError,
-  AsofError,
   type FeatureStore,
   type GroupPlan,
   type Instant,
@@ -14,6 +13,7 @@ import { wholeArgument } from '../command-values.ts'
 import { countOf, formatCount } from '../figures.ts'
 import { fileError, findProject, openProject, type ProjectOptions } from '../find-project.ts'
 import { jsonLines, type JsonLinesBatch } from '../json-lines.ts'
+import { restated, textOf } from '../restated-error.ts'
 import type { Terminal } from '../terminal.ts'
 
 /** What became of all batches of a push. */
@@ -150,18 +150,6 @@ function placed(error: unknown, file: string, sum: PushSum, named: boolean): unk
     : 'push only the lines after these, or use --producer and --from-sequence next time'
   const appended = `lines 1 to ${sum.throughLine}`
   return restated(known, `${text}; ${advice}`, { file, ...known.details, appended })
-}
-
-function restated(error: AsofError, text: string, details: AsofError['details']): AsofError {
-  return new AsofError(error.kind, error.code, text, details, { cause: error, retryable: error.retryable })
-}
-
-/** A message without its values. */
-function textOf(error: AsofError): string {
-  const [name] = Object.entries(error.details).find(([, value]) => value !== undefined) ?? []
-  return name === undefined
-    ? error.message
-    : error.message.slice(0, error.message.lastIndexOf(`. ${name}=\``))
 }
 
 /** A file or stdin; waiting for either ends with the signal. */

@@ -1,14 +1,13 @@
 import { relative, resolve } from 'node:path'
 import {
   EXIT_CODES,
-  formatDuration,
   type TimeColumn,
   type TrainingManifest,
   type TrainingSet,
   type Verification,
 } from '@asof/core'
 import { wholeArgument } from '../command-values.ts'
-import { countOf, formatCount } from '../figures.ts'
+import { countOf, formatCount, formatLength } from '../figures.ts'
 import { findProject, openProject, type ProjectOptions } from '../find-project.ts'
 import { plainText, shortened } from '../shown-value.ts'
 import type { Colours, Terminal } from '../terminal.ts'
@@ -105,8 +104,10 @@ function shownVerification(found: Verification, colours: Colours): string {
   return `${colours.red(`${countOf(differenceCount, 'value')} differ`)}: ${checked}\n\n${table}`
 }
 
-function shownSet({ manifest }: TrainingSet, { to }: TrainOptions, colours: Colours): string {
+function shownSet({ manifest }: TrainingSet, options: TrainOptions, colours: Colours): string {
   const { labels, service, horizon, knowledge } = manifest
+  const { to, format } = options
+  const labelsToo = format === 'csv' ? ` --labels ${options.labels}` : ''
   const range = labels.first === undefined ? '' : `, ${labels.first} to ${labels.last}`
   return [
     `${service.name}: ${countOf(labels.rows, 'label')}${range}; known up to ${horizon}`,
@@ -118,7 +119,7 @@ function shownSet({ manifest }: TrainingSet, { to }: TrainOptions, colours: Colo
     '',
     groupTable(manifest, colours),
     '',
-    `written to ${to}; check it with \`asof verify ${to}\``,
+    `written to ${to}; check it with \`asof verify ${to}${labelsToo}\``,
   ].join('\n')
 }
 
@@ -170,5 +171,5 @@ function groupTable({ groups }: TrainingManifest, colours: Colours): string {
 function before(lead: number | undefined): string {
   if (lead === undefined) return ''
   if (lead === 0) return 'at the label'
-  return `${formatDuration(Math.abs(lead))} ${lead < 0 ? 'before' : 'AFTER'} the label`
+  return `${formatLength(Math.abs(lead))} ${lead < 0 ? 'before' : 'AFTER'} the label`
 }
