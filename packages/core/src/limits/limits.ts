@@ -36,6 +36,10 @@ export const LIMITS = {
   runsPerCallMax: 1_000_000,
   /** Rows kept in the quarantine of one group version; later ones are counted only. */
   quarantineRowsMax: 100_000,
+  /** Levels of one expression. */
+  expressionDepthMax: 32,
+  /** Columns, literals and operations of one expression, the values of an `in` counted. */
+  expressionNodesMax: 1_000,
 } as const
 
 /** The names and values of the limits. */
