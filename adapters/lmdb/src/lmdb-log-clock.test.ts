@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { describe, it, mock } from 'node:test'
 import { instant, MICROS, type EventLog, type Telemetry } from '@asof/core'
 import { temporaryFolder } from '@asof/testing'
 import { openLmdbEventLog } from './lmdb-event-log.ts'
@@ -41,6 +41,29 @@ describe('the clock of a shared LMDB log', () => {
       const late = await open()
       assert.ok(late.now() >= given)
       assert.ok((await append(late, 1)) > given)
+    }))
+
+  it('makes the next ceiling durable before it is needed, so that no reading waits for the disk', () =>
+    stage(async ({ open, wall, folder }) => {
+      const log = await open()
+      log.now()
+      await using environment = await LmdbEnvironment.open(folder, 'log')
+      const ceilings = environment.json<number>('ceilings')
+      const ceiling = (): number => Math.max(...[...ceilings.getRange()].map(({ value }) => value))
+      assert.equal(ceiling(), wall.now + MICROS.second)
+      wall.now += 0.6 * MICROS.second
+      log.now()
+      // Queued behind the ceiling that is being written.
+      await environment.writeAside(() => undefined)
+      await new Promise((resolve) => setImmediate(resolve))
+      environment.fresh()
+      assert.equal(ceiling(), wall.now + MICROS.second)
+      // Readings below it write nothing.
+      const write = mock.method(LmdbEnvironment.prototype, 'write')
+      wall.now += 0.5 * MICROS.second
+      assert.equal(log.now(), wall.now)
+      write.mock.restore()
+      assert.equal(write.mock.callCount(), 0)
     }))
 
   it('appends through an idle process above what another gave before the clock stepped back', () =>

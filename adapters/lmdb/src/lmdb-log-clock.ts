@@ -41,6 +41,8 @@ export class LmdbLogClock {
   /** The ceiling on disk, and the one last written. */
   #durable: Instant | undefined
   #written: Instant | undefined
+  #raising = false
+  #closed = false
 
   /**
    * @param owner names this process as `pid:random`
@@ -73,6 +75,7 @@ export class LmdbLogClock {
     try {
       this.#taken = this.#clock.read()
       this.#settle()
+      this.#raiseCeiling()
     } catch (error) {
       this.#goBack()
       if (this.#durable === undefined || isAsofError(error, 'invalid', 'closed')) throw error
@@ -135,6 +138,7 @@ export class LmdbLogClock {
 
   /** Leaves what was handed out to those that come later. */
   close(): void {
+    this.#closed = true
     this.#environment.write(() => {
       this.#ceilings.removeSync(this.#owner)
       const floor = max(this.#ceilings.get(FLOOR), this.#told)
@@ -161,6 +165,35 @@ export class LmdbLogClock {
     for (const { key, value } of this.#ceilings.getRange())
       if (which(key as string)) greatest = max(greatest, value)
     return greatest
+  }
+
+  /**
+   * Makes a new ceiling durable on another thread when half of the last one is used up, so that no reading has to wait for
+   * the disk. Where that fails, the reading that passes the ceiling writes one itself, and tells.
+   */
+  #raiseCeiling(): void {
+    const [told, durable] = [this.#told, this.#durable]
+    if (this.#raising || told === undefined || durable === undefined) return
+    if (durable - told > CEILING_AHEAD / 2) return
+    this.#raising = true
+    const ceiling = (told + CEILING_AHEAD) as Instant
+    const write = (): boolean => {
+      if (this.#closed) return false
+      if ((this.#ceilings.get(this.#owner) ?? INSTANT_MIN) < ceiling) {
+        this.#ceilings.putSync(this.#owner, ceiling)
+      }
+      return true
+    }
+    const note = (written: boolean): void => {
+      if (!written) return
+      this.#clock.raiseCeiling(ceiling)
+      this.#written = max(this.#written, ceiling)
+      this.#durable = max(this.#durable, ceiling)
+    }
+    void this.#environment
+      .writeAside(write)
+      .then(note, () => undefined)
+      .finally(() => (this.#raising = false))
   }
 
   #settle(): void {

@@ -47,6 +47,11 @@ export class HybridClock {
     if (at > this.#last) this.#advance(at)
   }
 
+  /** Takes note of a ceiling that was made durable ahead of need; a lower one changes nothing. */
+  raiseCeiling(ceiling: Instant): void {
+    if (ceiling > this.#ceiling) this.#ceiling = ceiling
+  }
+
   #advance(to: number): Instant {
     if (to > this.#ceiling) {
       // Durable first: a ceiling that could not be written must not be believed.
