@@ -1,7 +1,7 @@
 import { allocateColumn } from '@asof/core'
 import type { Column, ColumnValues, FeatureType, Value } from '@asof/core'
 import type { DuckDBMaterializedResult, DuckDBVector } from '@duckdb/node-api'
-import { readColumn, readValidity } from './vectors.ts'
+import { readColumn, readValidity } from '../vectors.ts'
 
 /**
  * All rows of a finished result as one column each; the result's columns are `sqlType(type)` in this order.

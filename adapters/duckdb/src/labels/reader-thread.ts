@@ -1,7 +1,7 @@
 // The thread that reads history: it answers each request by one message.
 import { parentPort } from 'node:worker_threads'
-import { historyAnswers } from './label-session-history-answers.ts'
-import type { HistoryFiles } from './label-session-history-files.ts'
+import { historyAnswers } from './history-answers.ts'
+import type { HistoryFiles } from './history-files.ts'
 
 const answer = historyAnswers()
 parentPort!.on('message', (request: HistoryFiles) => {

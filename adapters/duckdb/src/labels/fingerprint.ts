@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { Column, FeatureType } from '@asof/core'
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { run } from './database.ts'
-import type { OpenLabels } from './label-session.ts'
-import { identifier } from './sql-text.ts'
-import { readColumn } from './vectors.ts'
+import { run } from '../database.ts'
+import type { OpenLabels } from './open-labels.ts'
+import { identifier } from '../sql-text.ts'
+import { readColumn } from '../vectors.ts'
 
 /** Types that are hashed as the bytes of their values; all others as text. */
 const AS_BYTES: Readonly<Record<string, FeatureType>> = {

@@ -1,7 +1,7 @@
 import { FlatFile, readColumn } from '@asof/parquet'
 import type { FileColumn, FlatArray, FlatType, PageMemory } from '@asof/parquet'
-import { KeyTable } from './label-session-key-table.ts'
-import type { KeyPart, KeyWords } from './label-session-key-table.ts'
+import { KeyTable } from './key-table.ts'
+import type { KeyPart, KeyWords } from './key-table.ts'
 
 /** History to be read out of Parquet files without a database; everything in it can be sent to a thread. */
 export interface HistoryFiles {

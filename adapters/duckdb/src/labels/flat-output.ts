@@ -2,14 +2,14 @@ import { join } from 'node:path'
 import { AsofError, internal } from '@asof/core'
 import type { Column, FeatureType, OutputChunk, TrainingOutput, WrittenOutput } from '@asof/core'
 import type { FlatField, FlatType } from '@asof/parquet'
-import { run } from './database.ts'
-import { fetchColumns } from './label-session-fetch.ts'
-import { flatTypeOf, flatWidth } from './label-session-column-pool.ts'
-import { flatFilesAnswers } from './label-session-flat-files.ts'
-import type { FilesAnswer, FilesQuestion } from './label-session-flat-files.ts'
-import { AnsweringThread } from './label-session-thread.ts'
-import type { OpenLabels } from './label-session.ts'
-import { identifier } from './sql-text.ts'
+import { run } from '../database.ts'
+import { fetchColumns } from './fetch.ts'
+import { flatTypeOf, flatWidth } from './column-pool.ts'
+import { flatFilesAnswers } from './flat-files.ts'
+import type { FilesAnswer, FilesQuestion } from './flat-files.ts'
+import { AnsweringThread } from './answering-thread.ts'
+import type { OpenLabels } from './open-labels.ts'
+import { identifier } from '../sql-text.ts'
 
 /** Chunks of fewer labels are written before a thread has started. */
 const THREAD_ROWS_MIN = 50_000
@@ -234,7 +234,7 @@ function writerInPlace(): Writer {
 }
 
 function writerInThread(): Writer {
-  const thread = new AnsweringThread<FilesQuestion, FilesAnswer>('label-session-writer-thread')
+  const thread = new AnsweringThread<FilesQuestion, FilesAnswer>('writer-thread')
   return Object.assign(
     async (question: FilesQuestion, signal: AbortSignal | undefined) =>
       filesOf(await thread.ask(question, signal)),

@@ -11,16 +11,15 @@ import type {
   TableColumn,
 } from '@asof/core'
 import type { FlatType } from '@asof/parquet'
-import { readingFiles, run } from './database.ts'
-import { flatTypeOf, isShared } from './label-session-column-pool.ts'
-import { fetchColumns } from './label-session-fetch.ts'
-import type { HistoryFiles } from './label-session-history-files.ts'
-import type { KeyWords } from './label-session-key-table.ts'
-import { readerInPlace, readerInThread } from './label-session-reader.ts'
-import type { HistoryReader } from './label-session-reader.ts'
-import type { OpenLabels } from './label-session.ts'
-import { tableSql } from './relation-sql.ts'
-import { identifier } from './sql-text.ts'
+import { readingFiles, run } from '../database.ts'
+import { flatTypeOf, isShared } from './column-pool.ts'
+import { fetchColumns } from './fetch.ts'
+import type { HistoryFiles } from './history-files.ts'
+import type { KeyWords } from './key-table.ts'
+import { THREAD_ROWS_MIN } from './reader.ts'
+import type { OpenLabels } from './open-labels.ts'
+import { tableSql } from '../relation-sql.ts'
+import { identifier } from '../sql-text.ts'
 
 const ROW_TYPES: readonly FeatureType[] = [
   { kind: 'int32' },
@@ -29,34 +28,6 @@ const ROW_TYPES: readonly FeatureType[] = [
   { kind: 'float64' },
   { kind: 'bool' },
 ]
-
-/** History of fewer rows than this is read before a thread has started. */
-const THREAD_ROWS_MIN = 50_000
-
-/** The readers of one session, and the keys that they look for. */
-export interface HistoryReaders {
-  /** The one for so many rows. */
-  readonly forRows: (rows: number) => HistoryReader
-  /** Says that so many labels will need history. */
-  readonly expect: (labels: number) => void
-  /** Keys by the name of their set. */
-  readonly keys: Map<string, Promise<KeyWords>>
-  close(): Promise<void>
-}
-
-/** @param threads with one, everything is read in the calling thread */
-export function historyReaders(threads: number): HistoryReaders {
-  const inPlace = readerInPlace()
-  const inThread = readerInThread()
-  return {
-    forRows: (rows) => (threads > 1 && rows >= THREAD_ROWS_MIN ? inThread : inPlace),
-    expect: (labels) => {
-      if (threads > 1 && labels >= THREAD_ROWS_MIN) inThread.start()
-    },
-    keys: new Map(),
-    close: () => inThread.close(),
-  }
-}
 
 /** Rows of history whose key is in the set, as one batch: straight out of the files where they are plain enough, else by SQL. */
 export async function* readHistory(open: OpenLabels, request: HistoryRequest): AsyncGenerator<HistoryBatch> {

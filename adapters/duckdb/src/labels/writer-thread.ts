@@ -1,7 +1,7 @@
 // The thread that writes training sets: it answers each part of a chunk by one message.
 import { parentPort } from 'node:worker_threads'
-import { flatFilesAnswers } from './label-session-flat-files.ts'
-import type { FilesQuestion } from './label-session-flat-files.ts'
+import { flatFilesAnswers } from './flat-files.ts'
+import type { FilesQuestion } from './flat-files.ts'
 
 const answer = flatFilesAnswers()
 parentPort!.on('message', (question: FilesQuestion) => {

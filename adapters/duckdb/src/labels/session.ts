@@ -11,45 +11,24 @@ import type {
   LabelsRequest,
   LongCall,
   Relation,
-  TimeColumn,
   TrainingOutput,
   WrittenOutput,
 } from '@asof/core'
-import { convertSql } from './convert-sql.ts'
-import { openDatabase, queryRow, queryRows, readingFiles, run } from './database.ts'
-import type { Database, DatabaseOptions } from './database.ts'
-import { ColumnPool } from './label-session-column-pool.ts'
-import { fingerprintOf } from './label-session-fingerprint.ts'
-import { historyReaders, readHistory } from './label-session-history.ts'
-import type { HistoryReaders } from './label-session-history.ts'
-import { fetchColumns } from './label-session-fetch.ts'
-import { writeOutput } from './label-session-output.ts'
-import { relationSql } from './relation-sql.ts'
-import type { PhysicalColumn, RelationSql } from './relation-sql.ts'
-import { identifier } from './sql-text.ts'
-import { timeSql } from './time-sql.ts'
-import type { TimeSql } from './time-sql.ts'
-
-/** What the parts of a session share. */
-export interface OpenLabels {
-  readonly database: Database
-  readonly rows: number
-  /** Columns of the labels, in order. */
-  readonly columns: readonly PhysicalColumn[]
-  readonly form: RelationSql['form']
-  readonly time: TimeColumn
-  /** Name of the column that numbers the rows of the table `labels`, from 0. */
-  readonly rowColumn: string
-  readonly call: LongCall
-  /** Types of the parts of each key set, by its name. */
-  readonly keyTypes: Map<string, readonly KeyType[]>
-  /** Folders whose files may be read. */
-  readonly folders: readonly string[]
-  readonly readers: HistoryReaders
-  readonly pool: ColumnPool
-  /** Threads that may be used besides those of queries: with one, everything else is done in the calling thread. */
-  readonly threads: number
-}
+import { convertSql } from '../convert-sql.ts'
+import { openDatabase, queryRow, queryRows, readingFiles, run } from '../database.ts'
+import type { Database, DatabaseOptions } from '../database.ts'
+import { ColumnPool } from './column-pool.ts'
+import type { OpenLabels } from './open-labels.ts'
+import { fingerprintOf } from './fingerprint.ts'
+import { readHistory } from './history.ts'
+import { historyReaders } from './reader.ts'
+import { fetchColumns } from './fetch.ts'
+import { writeOutput } from './output.ts'
+import { relationSql } from '../relation-sql.ts'
+import type { PhysicalColumn, RelationSql } from '../relation-sql.ts'
+import { identifier } from '../sql-text.ts'
+import { timeSql } from '../time-sql.ts'
+import type { TimeSql } from '../time-sql.ts'
 
 /**
  * Holds labels in a database of their own, and answers what a training set needs of them.

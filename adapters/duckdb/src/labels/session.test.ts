@@ -14,8 +14,8 @@ import type {
   Value,
   WrittenOutput,
 } from '@asof/core'
-import { openDatabase, run } from './database.ts'
-import { openLabels } from './label-session.ts'
+import { openDatabase, run } from '../database.ts'
+import { openLabels } from './session.ts'
 
 type Columns = Readonly<Record<string, readonly [FeatureType, readonly (Value | null)[]]>>
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { FilesAnswer, FilesQuestion } from './label-session-flat-files.ts'
-import { AnsweringThread } from './label-session-thread.ts'
+import type { FilesAnswer, FilesQuestion } from './flat-files.ts'
+import { AnsweringThread } from './answering-thread.ts'
 
 test('a thread answers in order, and one that has ended is told as such to whoever asks or waits', async () => {
-  const thread = new AnsweringThread<FilesQuestion, FilesAnswer>('label-session-writer-thread')
+  const thread = new AnsweringThread<FilesQuestion, FilesAnswer>('writer-thread')
   const answers = await Promise.all([thread.ask({ is: 'end' }), thread.ask({ is: 'begin', files: [] })])
   assert.deepEqual(answers, [
     { is: 'done', files: [] },
@@ -22,16 +22,16 @@ test('a thread answers in order, and one that has ended is told as such to whoev
 })
 
 test('a module that is not there fails its questions', async () => {
-  const thread = new AnsweringThread<string, string>('label-session-nobody')
+  const thread = new AnsweringThread<string, string>('nobody')
   await assert.rejects(thread.ask('anything'), (error: Error) => {
-    assert.match((error.cause as Error).message, /label-session-nobody/)
+    assert.match((error.cause as Error).message, /nobody/)
     return true
   })
   await thread.close()
 })
 
 test('who asks with a signal need not wait', async () => {
-  const thread = new AnsweringThread<FilesQuestion, FilesAnswer>('label-session-writer-thread')
+  const thread = new AnsweringThread<FilesQuestion, FilesAnswer>('writer-thread')
   const controller = new AbortController()
   const asked = thread.ask({ is: 'end' }, controller.signal)
   controller.abort(new Error('enough'))

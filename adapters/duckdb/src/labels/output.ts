@@ -4,11 +4,11 @@ import { internal } from '@asof/core'
 import type { Column, OutputChunk, TrainingOutput, WrittenOutput } from '@asof/core'
 import { DuckDBTableFunction } from '@duckdb/node-api'
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { run } from './database.ts'
-import { flatFields, writeFlat } from './label-session-flat-output.ts'
-import type { OpenLabels } from './label-session.ts'
-import { identifier, literal } from './sql-text.ts'
-import { duckdbType, writeColumn } from './vectors.ts'
+import { run } from '../database.ts'
+import { flatFields, writeFlat } from './flat-output.ts'
+import type { OpenLabels } from './open-labels.ts'
+import { identifier, literal } from '../sql-text.ts'
+import { duckdbType, writeColumn } from '../vectors.ts'
 
 /** Rows that DuckDB takes at once. */
 const VECTOR_ROWS = 2048

@@ -16,8 +16,8 @@ import type {
 } from '@asof/core'
 import { propertyRuns } from '@asof/testing'
 import * as fc from 'fast-check'
-import { openDatabase, run } from './database.ts'
-import { openLabels } from './label-session.ts'
+import { openDatabase, run } from '../database.ts'
+import { openLabels } from './session.ts'
 
 const T0 = 1_704_067_200_000_000
 const FLOAT64 = { kind: 'float64' } as const

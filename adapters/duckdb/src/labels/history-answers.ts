@@ -1,6 +1,6 @@
 import { BeyondReader, DamagedFile, PageMemory } from '@asof/parquet'
-import { readHistoryFiles } from './label-session-history-files.ts'
-import type { FlatHistory, HistoryFiles } from './label-session-history-files.ts'
+import { readHistoryFiles } from './history-files.ts'
+import type { FlatHistory, HistoryFiles } from './history-files.ts'
 
 /** What the thread answers to one request. */
 export type ReaderAnswer =
