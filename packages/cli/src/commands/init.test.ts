@@ -42,6 +42,12 @@ test('a new folder holds a project that names itself, and says what to do next',
   for (const line of next.slice(1)) assert.ok(readme.includes(line), line)
 })
 
+test('what is installed above need not be installed again', async () => {
+  assert.ok((await initialized(join(root, 'alone'))).next.includes('npm install'))
+  await mkdir(join(root, 'workspace/node_modules/asof'), { recursive: true })
+  assert.ok(!(await initialized(join(root, 'workspace/store'))).next.includes('npm install'))
+})
+
 test('nothing is written over, but a repository without a file yet is empty', async () => {
   const taken = join(root, 'taken')
   await mkdir(taken)

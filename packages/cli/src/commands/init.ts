@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { AsofError, formatInstant, invalid, type Instant } from '@asof/core'
@@ -30,7 +31,7 @@ export async function init(terminal: Terminal, _options: object, folder = '.'): 
   const here = relative(process.cwd(), target)
   const next = [
     ...(here === '' ? [] : [`cd ${here.includes(' ') ? `'${here}'` : here}`]),
-    'npm install',
+    ...(isInstalled(target) ? [] : ['npm install']),
     'npx asof apply',
     'npx asof materialize',
     'npx asof get fraud_model customer=c001 --request amount=250',
@@ -45,6 +46,14 @@ export async function init(terminal: Terminal, _options: object, folder = '.'): 
       'README.md goes on from there: training sets, pushes, the server; `npx asof dev` does it all while you edit',
     ].join('\n'),
   )
+}
+
+/** Whether the package is found from a folder, as in a workspace that has it. */
+function isInstalled(folder: string): boolean {
+  for (let at = folder; ; at = dirname(at)) {
+    if (existsSync(join(at, 'node_modules/asof'))) return true
+    if (dirname(at) === at) return false
+  }
 }
 
 /** Nothing of a user's is ever written over; a folder that only git knows is empty. */
