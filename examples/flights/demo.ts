@@ -28,7 +28,7 @@ const storeFolder = '.asof'
 const END = parseInstant('2001-07-01T00:00:00Z')
 const started = performance.now()
 
-title(1, 'Three million flights')
+title(1, rows === 3_000_000 ? 'Three million flights' : `${count(rows)} of three million flights`)
 const flights = await prepareFlights(folder, rows)
 // A store of other flights, or one that is not wanted any more, would only confuse.
 if (flights.fresh || options.fresh) await rm(join(folder, storeFolder), { recursive: true, force: true })
@@ -72,7 +72,7 @@ else {
   )
   for (const group of set.manifest.groups) {
     say(
-      `  ${group.group.padEnd(18)} used for ${count(group.rowsUsed)} labels; newest used was ${seconds(group.largestCreatedLead)} old, never from after the label`,
+      `  ${group.group} by ${Object.values(group.keys).join(', ').padEnd(20)} used for ${count(group.rowsUsed)} labels; newest used was ${seconds(group.largestCreatedLead)} old, never from after the label`,
     )
   }
 }
