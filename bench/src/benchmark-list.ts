@@ -30,6 +30,11 @@ export const BENCHMARKS: readonly ListedBenchmark[] = [
     load: async () => (await import('./registry.ts')).registry,
   },
   {
+    name: 'start',
+    about: 'asof serve, from nothing to its first answer, and the memory that it rests in, against Feast',
+    load: async () => (await import('./start.ts')).start,
+  },
+  {
     name: 'training',
     about: 'a training set of 20 groups, against chained ASOF joins in DuckDB and join_asof in Polars',
     load: async () => (await import('./training.ts')).training,

@@ -1,17 +1,16 @@
 // Lookups over HTTP: 100 features from 10 groups, against Fastify answering with a ready-made object of that size, and
 // against Feast's server in Python with Redis behind it. Servers run on one core, the driver on the other.
-import { execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { deepStrictEqual } from 'node:assert'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { chance } from './chance.ts'
 import { takeTurns, type Benchmark, type Comparison, type Sample, type Side } from './comparison.ts'
-import { debianProgram } from './debian.ts'
+import { filledFeast } from './feast.ts'
 import { load } from './load-driver.ts'
 import { FEATURES, GROUPS, openStores, userId, valueOf } from './lookup-data.ts'
-import { rivalPython } from './python.ts'
 import { startServer, type ServerProcess } from './server-process.ts'
 
 const USERS = 100_000
@@ -23,7 +22,6 @@ const CONNECTIONS = 16
 /** Entities of a request for many. */
 const MANY = 100
 const PORTS = { asof: 18_701, fastify: 18_702, fastifyMany: 18_703, feast: 18_704, redis: 18_705 } as const
-const FEAST = ['feast[redis]==0.67.0']
 
 const run = promisify(execFile)
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url))
@@ -78,7 +76,8 @@ export const http: Benchmark = async (setting) => {
     const title = `http: ${entities === 1 ? 'one entity' : `${entities} entities`}, ${GROUPS * FEATURES} features from ${GROUPS} groups, JSON`
     const settings = { users, connections: CONNECTIONS, entities }
     const common = { settings, metrics: METRICS, notes: NOTES }
-    comparisons.push({ title, ...common, sides, target: { rival: FASTIFY, atLeast: 0.5 } })
+    const target = { rival: FASTIFY, atLeast: 0.5 }
+    comparisons.push({ title, ...common, sides, ...(entities === 1 && { target }) })
     if (feast) {
       const rivals = sides.filter(({ name }) => name !== FASTIFY)
       comparisons.push({
@@ -99,7 +98,6 @@ const METRICS: Comparison['metrics'] = [
   { name: 'p50', unit: 'us' },
   { name: 'p99', unit: 'us' },
   { name: 'alone', unit: 'us' },
-  { name: 'body', unit: 'bytes' },
 ]
 const NOTES = [
   `rate, p50 and p99 over ${CONNECTIONS} connections that each ask again at once; alone: median of one connection`,
@@ -109,7 +107,7 @@ const NOTES = [
 async function turn(port: number, path: string, bodies: readonly string[]): Promise<Sample> {
   const many = await load({ port, path, bodies, connections: CONNECTIONS, milliseconds: TURN_MS })
   const one = await load({ port, path, bodies, connections: 1, milliseconds: TURN_MS / 3 })
-  return { rate: many.rate, p50: many.p50, p99: many.p99, alone: one.p50, body: many.bytes }
+  return { rate: many.rate, p50: many.p50, p99: many.p99, alone: one.p50 }
 }
 
 function asofBody(users: readonly string[]): string {
@@ -156,28 +154,11 @@ async function checkedAnswer(users: readonly string[]): Promise<string> {
   return text
 }
 
-/** Starts Redis and Feast, filled once in each run; false, with the reason said, where they cannot be had. */
+/** Starts Redis and Feast; false, with the reason said, where they cannot be had. */
 async function startFeast(servers: AsyncDisposableStack, say: (line: string) => void): Promise<boolean> {
   try {
-    const python = await rivalPython(say, FEAST, 'venv-feast')
-    const redis = await debianProgram(
-      'redis-server',
-      ['redis-server', 'redis-tools', 'liblzf1', 'libjemalloc2'],
-      say,
-    )
-    const settings = ['--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']
-    const args = ['--port', String(PORTS.redis), ...settings]
-    // On the driver's core: it is not what is measured, and Feast has one for itself alone.
-    const child = spawn(redis.file, args, { stdio: 'ignore', env: redis.env })
-    servers.defer(() => void child.kill())
-    const repository = resolve('.cache', 'bench', 'feast')
-    if (!existsSync(repository)) mkdirSync(repository, { recursive: true })
-    say(`filling Redis through Feast: ${FEAST_USERS} users`)
-    const script = here('feast_rival.py')
-    const sizes = [PORTS.redis, FEAST_USERS, GROUPS, FEATURES].map(String)
-    await run(python, [script, 'fill', repository, ...sizes], { maxBuffer: 2 ** 26 })
-    const serve = [script, 'serve', repository, String(PORTS.feast)]
-    servers.use(await startServer({ command: python, args: serve, port: PORTS.feast }))
+    const feast = await filledFeast(servers, { ports: PORTS, users: FEAST_USERS, say })
+    servers.use(await startServer(feast))
     await checkFeast()
     return true
   } catch (error) {
@@ -192,12 +173,14 @@ async function checkFeast(): Promise<void> {
     headers: { 'content-type': 'application/json' },
     body: feastBody([userId(7)]),
   })
-  const answer = (await response.json()) as { readonly results: readonly { readonly values: unknown[] }[] }
-  const values = answer.results.slice(1).map((result) => result.values[0])
-  deepStrictEqual(
-    values,
-    names().map(({ group, at }) => valueOf(7, group, at)),
-  )
+  const answer = (await response.json()) as {
+    readonly metadata: { readonly feature_names: readonly string[] }
+    readonly results: readonly { readonly values: readonly unknown[] }[]
+  }
+  // In an order of its own.
+  const found = answer.results.map(({ values }, at) => [answer.metadata.feature_names[at], values[0]])
+  const values = Object.fromEntries(found) as Readonly<Record<string, unknown>>
+  for (const { group, at, name } of names()) deepStrictEqual(values[name], valueOf(7, group, at), name)
 }
 
 /** Keeps this process on one core, so that what is measured has the other; where the machine can. */

@@ -8,8 +8,6 @@ export interface Load {
   /** Time from the request's last byte to the answer's, in microseconds. */
   readonly p50: number
   readonly p99: number
-  /** Bytes of a body, on average. */
-  readonly bytes: number
 }
 
 /** What to ask, and how hard. */
@@ -31,7 +29,6 @@ export interface LoadRequest {
 export async function load(request: LoadRequest): Promise<Load> {
   const requests = request.bodies.map((body) => requestBytes(request.path, body))
   const times: number[] = []
-  let bytes = 0
   let asked = 0
   const start = performance.now()
   const end = start + request.milliseconds
@@ -43,7 +40,7 @@ export async function load(request: LoadRequest): Promise<Load> {
         while (performance.now() < end) {
           const from = performance.now()
           socket.write(requests[asked++ % requests.length]!)
-          bytes += await answers.next()
+          await answers.next()
           times.push(performance.now() - from)
         }
       } finally {
@@ -57,7 +54,6 @@ export async function load(request: LoadRequest): Promise<Load> {
     rate: times.length / seconds,
     p50: quantile(sorted, 0.5) * 1_000,
     p99: quantile(sorted, 0.99) * 1_000,
-    bytes: bytes / times.length,
   }
 }
 
@@ -75,12 +71,10 @@ async function open(port: number): Promise<Socket> {
   })
 }
 
-/** Answers one after the other, as the lengths of their bodies. */
-function answersOf(socket: Socket): { next(): Promise<number> } {
+/** Waits for one answer after the other. */
+function answersOf(socket: Socket): { next(): Promise<void> } {
   let received: Buffer = Buffer.alloc(0)
-  let waiting:
-    | { readonly done: (length: number) => void; readonly reject: (error: Error) => void }
-    | undefined
+  let waiting: { readonly done: () => void; readonly reject: (error: Error) => void } | undefined
   const look = (): void => {
     const head = received.indexOf('\r\n\r\n')
     if (head < 0 || waiting === undefined) return
@@ -89,7 +83,7 @@ function answersOf(socket: Socket): { next(): Promise<number> } {
     if (received.length < head + 4 + length) return
     const { done, reject } = waiting
     waiting = undefined
-    if (text.startsWith('HTTP/1.1 200') && !Number.isNaN(length)) done(length)
+    if (text.startsWith('HTTP/1.1 200') && !Number.isNaN(length)) done()
     else reject(new Error(`an answer that was not expected: ${text}`))
     received = received.subarray(head + 4 + length)
   }
@@ -100,7 +94,7 @@ function answersOf(socket: Socket): { next(): Promise<number> } {
   socket.on('close', () => waiting?.reject(new Error('the server ended the connection')))
   return {
     next: async () =>
-      await new Promise<number>((done, reject) => {
+      await new Promise<void>((done, reject) => {
         waiting = { done, reject }
         look()
       }),
