@@ -1,5 +1,6 @@
 import { invalid } from '../errors/asof-error.ts'
 import { LIMITS } from '../limits/limits.ts'
+import { checkValue } from './check-value.ts'
 import type { JsonValue } from './feature-type.ts'
 import { JsonObject, arrayOf, deepFreeze, oneOf } from './json-object.ts'
 import type { ScalarValue } from './value.ts'
@@ -116,7 +117,11 @@ export function inOf(of: Expression, values: readonly LiteralExpression[]): InEx
 
 /** A literal of a value. @throws {AsofError} `invalid_value` for one that is not of the type */
 export function literalOf(type: LiteralKind, value: ScalarValue): LiteralExpression {
-  return { kind: 'literal', type, value: valueToJson({ kind: type }, value) }
+  return {
+    kind: 'literal',
+    type,
+    value: valueToJson({ kind: type }, checkValue({ kind: type }, value, 'value')),
+  }
 }
 
 /** The value of a literal. */

@@ -215,8 +215,9 @@ class BuiltTerm implements AnyTerm {
     return isTerm(other) ? other.expression : this.#literal(other)
   }
   #literal(value: ScalarValue): LiteralExpression {
+    if (typeof value === 'bigint' && this.#type === 'timestamp') return literalOf('timestamp', value)
     const kind = literalKind(value)
-    return literalOf(kind === 'int64' && this.#type === 'timestamp' ? 'timestamp' : kind, value)
+    return literalOf(kind, kind === 'int64' ? BigInt(value as number | bigint) : value)
   }
 }
 
