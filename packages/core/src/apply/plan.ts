@@ -141,7 +141,9 @@ function removeFindings(definition: Definition, readers: readonly ServiceDefinit
     return [{ severity: 'breaking', reason: 'models read this service', breaks: [definition] }]
   }
   if (definition.kind !== 'group' && definition.kind !== 'on_demand') return []
-  return readers.length === 0 ? [] : [{ severity: 'breaking', reason: 'services read it', breaks: readers }]
+  // Also where they read another version from this revision on: who serves the last one still reads it.
+  const reason = 'services read it: keep it declared until a revision in which none does'
+  return readers.length === 0 ? [] : [{ severity: 'breaking', reason, breaks: readers }]
 }
 
 function plannedChange(
