@@ -58,7 +58,7 @@ function definitionFacts(definition: Definition, { kind }: Description): readonl
       const { reads, eventTime, created } = definition
       return [
         ['reads', 'path' in reads ? `${reads.format} ${reads.path}` : reads.format],
-        ['query', reads.format === 'sql' ? reads.query.split('\n') : undefined],
+        ['query', reads.format === 'sql' ? linesOf(reads.query) : undefined],
         ['fields', reads.format === 'request' ? fieldLines(reads.fields) : undefined],
         ['event time', eventTime?.column],
         ['created', createdText(created)],
@@ -70,7 +70,7 @@ function definitionFacts(definition: Definition, { kind }: Description): readonl
         ['status', status === 'deprecated' ? deprecationText(deprecation) : status],
         ['entity', entity],
         ['computed', compute.from === 'push' ? 'by pushes alone' : undefined],
-        ['query', compute.from === 'query' ? compute.query.split('\n') : undefined],
+        ['query', compute.from === 'query' ? linesOf(compute.query) : undefined],
         ['every', schedule && `${schedule.every}, ${schedule.delay} after the end of each interval`],
         ['freshness', freshness],
         ['ttl', ttl],
@@ -131,4 +131,12 @@ function modelLines({ definition, readBy }: Description): readonly string[] {
 function few(names: readonly string[]): readonly string[] {
   if (names.length <= NAMES_SHOWN) return names
   return [...names.slice(0, NAMES_SHOWN), `and ${names.length - NAMES_SHOWN} more; --json has all`]
+}
+
+/** The lines of a query without the indentation that they share in the definitions, where the first one has none. */
+function linesOf(query: string): string[] {
+  const [first = '', ...others] = query.split('\n')
+  const indents = others.filter((line) => line.trim() !== '').map((line) => line.search(/\S/))
+  const shared = Math.min(...indents)
+  return [first, ...others.map((line) => line.slice(shared))]
 }
