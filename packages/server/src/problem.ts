@@ -68,7 +68,11 @@ export function asofErrorOf(error: unknown): AsofError {
     return new AsofError('invalid', 'payload_too_large', 'the body is larger than this path takes')
   }
   if (code?.startsWith('FST_ERR_CTP_INVALID_MEDIA_TYPE') === true || statusCode === 415) {
-    return new AsofError('invalid', 'unsupported_media_type', 'send a content type that this path takes')
+    return new AsofError(
+      'invalid',
+      'unsupported_media_type',
+      'send a content type that this path takes: application/json to look up or to push, text/csv for a batch; /docs has all',
+    )
   }
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
     return new AsofError('invalid', 'invalid_request', 'the request is not one that this server reads')
