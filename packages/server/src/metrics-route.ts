@@ -31,7 +31,7 @@ export const metricsRoute =
           summary: 'Counters, latencies and gauges for Prometheus',
           tags: ['health'],
           operationId: 'metrics',
-          response: { 200: { type: 'string' } },
+          response: { 200: { content: { 'text/plain': { schema: { type: 'string' } } } } },
         },
       },
       async (_, reply) => reply.type(METRICS_TYPE).send(await metrics.text(store, state)),
