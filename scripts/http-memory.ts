@@ -2,8 +2,8 @@
 // it refuses included, no two alike. A test sends fewer of the same and has a bound (packages/cli/src/serving/memory.test.ts);
 // this is the long form, for a look at the whole curve.
 //
-//   npm run http:memory                        a million
-//   npm run http:memory -- --requests 100000   fewer
+//   node --conditions=source scripts/http-memory.ts                       a million
+//   node --conditions=source scripts/http-memory.ts --requests 100000     fewer
 import { existsSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { temporaryFolder } from '@asof/testing'

@@ -6,7 +6,7 @@ import { temporaryFolder } from '@asof/testing'
 import { prepareStore, startProcess } from './serve-process.ts'
 import { memoryOf, sendLoad, steadyProject } from './steady-load.ts'
 
-const WARM_UP = 8_000
+const WARM_UP = 20_000
 const REQUESTS = 30_000
 /**
  * Whatever a server keeps of a request, its id, its path or a timer, takes more than these 32 bytes; so one that keeps something

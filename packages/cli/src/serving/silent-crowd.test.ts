@@ -16,7 +16,7 @@ const CHILD = join(import.meta.dirname, 'serving-child.ts')
 const DRIPPING = 200
 /** Files that a process may have open beside its connections. */
 const SPARE_FILES = 500
-const REQUESTS = 3_000
+const REQUESTS = 6_000
 const ASKING = 8
 
 test(
