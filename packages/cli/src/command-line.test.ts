@@ -130,6 +130,7 @@ test('without a project it says what to do', async () => {
 })
 
 test('plan, apply, and apply again', async () => {
+  assert.equal((await failure(['materialize'])).code, 'nothing_applied')
   const plan = await answer<{ changes: { id: string; change: string }[] }>(['plan'])
   assert.deepEqual(
     plan.changes.map(({ id, change }) => `${change} ${id}`),
@@ -216,6 +217,7 @@ test('push: line by line, exact integers, named batches, and what was appended w
 })
 
 test('get: values by type, in the past, and refusals by kind', async () => {
+  assert.match((await failure(['get', 'model'])).message, /^give each key as name=value\. absent=`airport`$/)
   const scheduled = ['--request', 'scheduled=2024-01-01T12:00:00Z']
   const vector = await answer<{ source: string; features: Record<string, object> }>([
     'get',

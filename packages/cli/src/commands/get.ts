@@ -1,5 +1,6 @@
 import {
   formatInstant,
+  invalid,
   valueToJson,
   type FeatureVector,
   type Instant,
@@ -35,6 +36,9 @@ export async function get(
   await using store = await openProject(await findProject(options))
   const { shape, ...plan } = await store.servicePlan(service)
   const key = namedValues(keys, shape.keys, 'key')
+  const absent = shape.keys.map(({ name }) => name).filter((name) => !Object.hasOwn(key, name))
+  if (absent.length > 0)
+    throw invalid('invalid_argument', 'give each key as name=value', { absent: absent.join(', ') })
   const request = namedValues(options.request ?? [], shape.request, '--request')
   const vector = await store.get(service, key, { ...lookUp, request })
   const shown = shownFeatures({ shape, ...plan }, vector)

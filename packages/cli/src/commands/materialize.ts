@@ -2,6 +2,7 @@ import {
   formatInstant,
   groupId,
   isAsofError,
+  notFound,
   type FeatureStore,
   type Instant,
   type MaterializeResult,
@@ -63,7 +64,9 @@ function ofGroup(error: unknown, group: string): unknown {
 }
 
 async function computedGroups(store: FeatureStore): Promise<string[]> {
-  const { groups } = await store.snapshot()
+  const { groups, revision } = await store.snapshot()
+  if (revision === undefined)
+    throw notFound('nothing_applied', 'nothing is applied yet: run `asof apply`', { project: store.project })
   return [...groups.values()]
     .filter(({ definition }) => definition.compute.from !== 'push')
     .map(({ definition }) => groupId(definition))
