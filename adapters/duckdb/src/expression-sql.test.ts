@@ -5,7 +5,13 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { LIMITS, checkExpression, col, columnOf, compileWhere, int32 } from '@asof/core'
 import type { Condition, Expression, ExpressionSchema, Value } from '@asof/core'
-import { CONDITION_SCHEMA, conditionWithRowsArb, naiveExpression, propertyRuns } from '@asof/testing'
+import {
+  CONDITION_SCHEMA,
+  conditionWithRowsArb,
+  expressionRules,
+  naiveExpression,
+  propertyRuns,
+} from '@asof/testing'
 import * as fc from 'fast-check'
 import { openDatabase, queryRows, run } from './database.ts'
 import type { Database } from './database.ts'
@@ -78,6 +84,13 @@ test('DuckDB, the naive evaluation and the compiled one answer alike, row by row
     }),
     propertyRuns(2),
   )
+})
+
+test('the rules, one by one', async () => {
+  for (const { where, schema, row, expected } of expressionRules()) {
+    await fill('t', schema, [row])
+    assert.deepEqual(await askDuckdb(where, schema, [row]), [expected], expressionSql(where, schema))
+  }
 })
 
 test('names and texts mean themselves, whatever is in them', async () => {

@@ -134,7 +134,7 @@ function among(node: InExpression, of: Printed): string {
     return typeof value === 'number' ? wholeSql(value) : [literalSql(each.type, value)]
   })
   if (values.length === 0) return `CASE WHEN ${of.sql} IS NULL THEN NULL ELSE FALSE END`
-  return `${isFloat(of.type) ? double(of) : of.sql} IN (${values.join(', ')})`
+  return `${of.sql} IN (${values.join(', ')})`
 }
 
 function doubleSql(value: number | bigint): string[] {
