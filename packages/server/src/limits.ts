@@ -16,6 +16,8 @@ export const SERVER_LIMITS = {
   bodyDepthMax: 32,
   /** Values that one answer may hold: entities times features. */
   answerValuesMax: 1_000_000,
+  /** Bytes of the values of one answer that are texts, bytes, vectors, lists, maps or structs, before they are written. */
+  answerBytesMax: 67_108_864,
   /** Bytes of a request's line and headers. */
   headersBytesMax: 16_384,
   /** Time in which a request's headers have to be there. */

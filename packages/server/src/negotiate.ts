@@ -34,7 +34,8 @@ export const bodyReaders: RouteModule = (server, { limits }) => {
 
 /** The form in which a request's body came. */
 export function bodyForm(request: FastifyRequest): Form {
-  return request.headers['content-type']?.startsWith(MEDIA_TYPE.msgpack) === true ? 'msgpack' : 'json'
+  const type = request.headers['content-type'] ?? ''
+  return type.trimStart().toLowerCase().startsWith(MEDIA_TYPE.msgpack) ? 'msgpack' : 'json'
 }
 
 /**

@@ -1,5 +1,6 @@
 import {
   emptyCells,
+  invalid,
   LISTED_SERVICE,
   readCells,
   STATUSES,
@@ -7,6 +8,7 @@ import {
   type Cells,
   type Flags,
   type ServicePlan,
+  type Value,
 } from '@asof/core'
 import type { WireInclude } from '@asof/client'
 
@@ -32,13 +34,51 @@ export const FLAGS: readonly Flags[] = Array.from({ length: 8 }, (_, bits) => ({
   ...((bits & 4) !== 0 && { null_key: true as const }),
 }))
 
-/** The cells of every entity. */
-export function cellsOf(answer: Answer): readonly Cells[] {
+/**
+ * The cells of every entity.
+ *
+ * @throws {AsofError} `answer_too_large` where the values that have no fixed size are longer than `bytesMax`
+ */
+export function cellsOf(answer: Answer, bytesMax: number = Infinity): readonly Cells[] {
+  const long = longOutputs(answer.plan)
+  let bytes = 0
   return Array.from({ length: answer.entities }, (_, entity) => {
     const cells = emptyCells(answer.plan)
     readCells(answer, entity, cells)
+    // As they are read: one entity that is asked for ten thousand times is ten thousand values.
+    for (const index of long) bytes += bytesOf(cells.values[index]!)
+    if (bytes > bytesMax) {
+      throw invalid('answer_too_large', 'ask for fewer entities at once', { answerBytesMax: bytesMax })
+    }
     return cells
   })
+}
+
+const FIXED_SIZE: ReadonlySet<string> = new Set(['bool', 'int32', 'int64', 'float32', 'float64', 'timestamp'])
+const longOf = new WeakMap<ServicePlan, readonly number[]>()
+
+/** Places of the outputs whose values have no fixed size. */
+function longOutputs(plan: ServicePlan): readonly number[] {
+  let long = longOf.get(plan)
+  if (long === undefined) {
+    long = plan.outputs.flatMap(({ type }, index) => (FIXED_SIZE.has(type.kind) ? [] : [index]))
+    longOf.set(plan, long)
+  }
+  return long
+}
+
+/** About how long a value is. */
+function bytesOf(value: Value | null): number {
+  if (typeof value === 'string') return value.length
+  if (typeof value !== 'object' || value === null) return 8
+  if (ArrayBuffer.isView(value)) return value.byteLength
+  let bytes = 0
+  if (Array.isArray(value)) for (const each of value as readonly (Value | null)[]) bytes += bytesOf(each)
+  else if (value instanceof Map) {
+    for (const [key, each] of value as ReadonlyMap<string, Value | null>) bytes += key.length + bytesOf(each)
+  } else
+    for (const each of Object.values(value as Readonly<Record<string, Value | null>>)) bytes += bytesOf(each)
+  return bytes
 }
 
 /** How many values have each status, by its code. */

@@ -53,7 +53,7 @@ export const getRoute: RouteModule = (server, { store, telemetry, limits }) => {
       const found = await store.lookUp(service, questions, options)
       const { name } = found.plan.shape.service
       const read = endStage(telemetry, request, 'lookup', began, name)
-      const cells = cellsOf(found)
+      const cells = cellsOf(found, limits.answerBytesMax)
       const assembled = endStage(telemetry, request, 'assemble', read, name)
       const { plan } = found
       const wish: AnswerWish = {
