@@ -2,9 +2,10 @@ import { BeyondReader, DamagedFile } from './damage.ts'
 import { nextPage, openPage, unpack } from './data-page.ts'
 import type { Page, PageValues } from './data-page.ts'
 import type { ColumnChunk, FlatFile } from './flat-file.ts'
-import type { FileColumn, FlatType } from './flat-schema.ts'
+import type { ColumnType, FileColumn, FlatType } from './flat-schema.ts'
 import { readHybridRuns } from './hybrid-runs.ts'
 import type { PageMemory } from './page-memory.ts'
+import type { TextIndex } from './texts.ts'
 
 /** Arrays that values are read into. */
 export type FlatArray = Uint8Array | Int32Array | Float32Array | Float64Array | BigInt64Array
@@ -19,8 +20,9 @@ export interface ColumnTarget {
   readonly valid: Uint8Array
 }
 
-/** Bytes of a value in a PLAIN page; a boolean takes a bit. */
-const WIDTH: Readonly<Record<Exclude<FlatType, 'bool'>, number>> = {
+/** Bytes of a value in a PLAIN page; a boolean takes a bit, a text at least those of its length. */
+const WIDTH: Readonly<Record<Exclude<ColumnType, 'bool'>, number>> = {
+  text: 4,
   int32: 4,
   float32: 4,
   int64: 8,
@@ -44,7 +46,65 @@ export function readColumn(
   memory: PageMemory,
 ): number {
   const { type } = column
-  if (type === undefined) throw new BeyondReader(file.path, `the type of column ${column.name}`)
+  if (type === undefined || type === 'text')
+    throw new BeyondReader(file.path, `the type of column ${column.name}`)
+  const plain: PlainValues = (bytes, from, count, values, first) =>
+    readPlain(file.path, bytes, from, type, count, values, first)
+  return readPages(file, group, column, { type, plain }, into, at, memory)
+}
+
+/**
+ * Reads one column of texts into `into.values[at…]`: for each row the number of its text in the index, -1 for one that is not
+ * there. No text is made of any value; one that stands in a dictionary is looked up once.
+ *
+ * @returns how many rows have no value; what stands there means nothing
+ * @throws {DamagedFile} and {@link BeyondReader}, as `readColumn` does
+ */
+export function readTextIds(
+  file: FlatFile,
+  group: number,
+  column: FileColumn,
+  index: TextIndex,
+  into: { readonly values: Int32Array; readonly valid: Uint8Array },
+  at: number,
+  memory: PageMemory,
+): number {
+  if (column.type !== 'text') throw new BeyondReader(file.path, `the type of column ${column.name}`)
+  const plain: PlainValues = (bytes, from, count, values, first) => {
+    let next = from
+    for (let i = 0; i < count; i++) {
+      const start = next + 4
+      const length = start > bytes.length ? -1 : lengthAt(bytes, next)
+      next = start + length
+      if (length < 0 || next > bytes.length) throw new DamagedFile(file.path, 'a page has too few values')
+      values[first + i] = index.find(bytes, start, next)
+    }
+  }
+  return readPages(file, group, column, { type: 'text', plain }, into, at, memory)
+}
+
+function lengthAt(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
+}
+
+/** Reads `count` PLAIN values at `bytes[from…]` into `values[first…]`. */
+type PlainValues = (bytes: Uint8Array, from: number, count: number, values: FlatArray, first: number) => void
+
+/** How the values of a column are read. */
+interface ValueReader {
+  readonly type: ColumnType
+  readonly plain: PlainValues
+}
+
+function readPages(
+  file: FlatFile,
+  group: number,
+  column: FileColumn,
+  reader: ValueReader,
+  into: ColumnTarget,
+  at: number,
+  memory: PageMemory,
+): number {
   const rows = file.groups[group]!
   const chunk = file.chunk(group, column)
   const bytes = file.read(chunk, memory.input(chunk.bytes))
@@ -57,11 +117,11 @@ export function readColumn(
     offset = page.next
     if (page.kind === 'index') continue
     if (page.kind === 'dictionary') {
-      dictionary = readDictionary(file.path, page, chunk.codec, type, into.values)
+      dictionary = readDictionary(file.path, page, chunk.codec, reader, into.values)
       continue
     }
     const values = openPage(file.path, page, chunk.codec, column.optional, rows - done, memory)
-    readValues(file.path, values, type, dictionary, into.values, at + done, memory)
+    readValues(file.path, values, reader, dictionary, into.values, at + done, memory)
     spread(values, into, at, done)
     nulls += values.nulls
     done += values.count
@@ -73,7 +133,7 @@ function readDictionary(
   path: string,
   { header, bytes: packed }: Page,
   codec: ColumnChunk['codec'],
-  type: FlatType,
+  { type, plain }: ValueReader,
   like: FlatArray,
 ): FlatArray {
   const count = header.dictionary_page_header?.num_values ?? -1
@@ -81,7 +141,7 @@ function readDictionary(
   if (type === 'bool' || count < 0 || count * WIDTH[type] > bytes.length)
     throw new DamagedFile(path, 'the header of a dictionary')
   const dictionary = new (like.constructor as new (length: number) => FlatArray)(count)
-  readPlain(path, bytes, 0, type, count, dictionary, 0)
+  plain(bytes, 0, count, dictionary, 0)
   return dictionary
 }
 
@@ -89,7 +149,7 @@ function readDictionary(
 function readValues(
   path: string,
   page: PageValues,
-  type: FlatType,
+  { type, plain }: ValueReader,
   dictionary: FlatArray | undefined,
   into: FlatArray,
   at: number,
@@ -98,7 +158,7 @@ function readValues(
   const count = page.count - page.nulls
   switch (page.encoding) {
     case 'PLAIN':
-      readPlain(path, page.bytes, page.from, type, count, into, at)
+      plain(page.bytes, page.from, count, into, at)
       return
     case 'PLAIN_DICTIONARY':
     case 'RLE_DICTIONARY': {

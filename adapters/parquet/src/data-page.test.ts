@@ -41,7 +41,12 @@ async function inFile(
   try {
     const path = join(folder, 'pages.parquet')
     const bytes = pages.reduce((sum, page) => sum + page.length, 0)
-    const foot = fileFoot([{ name: 'x', type: 'int32' }], [{ offset: 4, bytes, nulls }], rows, 'asof test')
+    const foot = fileFoot(
+      [{ name: 'x', type: 'int32' }],
+      [{ data: undefined, offset: 4, bytes, nulls }],
+      rows,
+      'asof test',
+    )
     await writeFile(path, Buffer.concat([FILE_HEAD, ...pages, foot]))
     await work(path)
   } finally {

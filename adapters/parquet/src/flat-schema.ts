@@ -3,11 +3,14 @@ import type { FileMetaData, SchemaElement } from 'hyparquet'
 /** Types whose values have a fixed width. `timestamp`: microseconds in UTC, as int64. */
 export type FlatType = 'bool' | 'int32' | 'int64' | 'float32' | 'float64' | 'timestamp'
 
+/** Types of columns that are read here: `text` is UTF-8, of any length. */
+export type ColumnType = FlatType | 'text'
+
 /** A column on the top level of a file. */
 export interface FileColumn {
   readonly name: string
   /** Undefined: of a type that is not read here. */
-  readonly type: FlatType | undefined
+  readonly type: ColumnType | undefined
   /** Whether it may hold nulls. */
   readonly optional: boolean
   /** Which column chunk of a row group is its own; undefined for a nested column. */
@@ -46,7 +49,7 @@ export function fileColumns({ schema }: FileMetaData): FileColumn[] {
   return columns
 }
 
-function flatType(element: SchemaElement): FlatType | undefined {
+function flatType(element: SchemaElement): ColumnType | undefined {
   const { type, logical_type: logical, converted_type: converted } = element
   const plain = logical === undefined && converted === undefined
   switch (type) {
@@ -62,6 +65,10 @@ function flatType(element: SchemaElement): FlatType | undefined {
       if (plain || isSigned(element, 64)) return 'int64'
       return logical?.type === 'TIMESTAMP' && logical.isAdjustedToUTC && logical.unit === 'MICROS'
         ? 'timestamp'
+        : undefined
+    case 'BYTE_ARRAY':
+      return logical?.type === 'STRING' || (logical === undefined && converted === 'UTF8')
+        ? 'text'
         : undefined
     default:
       return undefined

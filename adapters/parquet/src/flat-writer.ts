@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto'
 import type { Hash } from 'node:crypto'
 import { closeSync, openSync, writeSync } from 'node:fs'
 import type { FlatArray } from './column-reader.ts'
-import { FILE_HEAD, fileFoot, pageHeader } from './flat-footer.ts'
+import { dictionaryHeader, FILE_HEAD, fileFoot, pageHeader } from './flat-footer.ts'
 import type { FlatField, WrittenChunk } from './flat-footer.ts'
-import type { FlatType } from './flat-schema.ts'
-import { pushVarint } from './thrift-compact.ts'
+import { levelBits, levelRun, packBits, packIndices } from './hybrid-writer.ts'
+import { dictionaryBytes, fitsDictionary, plainTexts, textPages } from './text-pages.ts'
+import type { TextColumn } from './texts.ts'
 
 /** What is written, and where. */
 export interface FlatFilePlan {
@@ -26,6 +27,9 @@ export interface WrittenFlatFile {
 }
 
 const PAGE_ROWS = 122_880
+
+/** The bytes of a page's values. */
+type Encode = (present: FlatArray) => Uint8Array
 
 /**
  * Writes a Parquet file of one row group, column by column in their order: PLAIN, not compressed. Nothing of a column that was
@@ -51,18 +55,40 @@ export class FlatWriter {
    * @param values one for each row; bool: 0 or 1
    * @param valid 1 for a row with a value, else 0; undefined where all have one
    */
-  column(values: FlatArray, valid: Uint8Array | undefined): void {
+  column(values: FlatArray | TextColumn, valid: Uint8Array | undefined): void {
     const { fields, rows, pageRows = PAGE_ROWS } = this.#plan
     const field = fields[this.#chunks.length]
-    if (field === undefined || values.length !== rows || (valid !== undefined && valid.length !== rows))
+    const given = 'ids' in values ? values.ids : values
+    if (field === undefined || given.length !== rows || (valid !== undefined && valid.length !== rows))
       throw new Error('no column of so many rows is to be written')
+    if ('ids' in values !== (field.type === 'text'))
+      throw new Error('a column is not of the type of its field')
     const offset = this.#bytes
     let nulls = 0
-    for (let from = 0; from < rows; from += pageRows) {
-      const to = Math.min(rows, from + pageRows)
-      nulls += this.#page(field.type, values.subarray(from, to), valid?.subarray(from, to))
+    let data: number | undefined
+    if (rows > 0 && 'ids' in values && fitsDictionary(values.texts)) {
+      const dictionary = dictionaryBytes(values.texts)
+      this.#write(dictionaryHeader(values.texts.ends.length, dictionary.length))
+      this.#write(dictionary)
+      data = this.#bytes
+      const size = values.texts.ends.length
+      nulls = this.#pages(values.ids, valid, pageRows, 'dictionary', (ids) =>
+        packIndices(ids as Int32Array, size),
+      )
+    } else if ('ids' in values) {
+      const { ids, texts } = values
+      for (const [from, to] of textPages(values, pageRows)) {
+        nulls += this.#page(ids.subarray(from, to), valid?.subarray(from, to), 'plain', (present) =>
+          plainTexts(present as Int32Array, texts),
+        )
+      }
+    } else {
+      const isBool = field.type === 'bool'
+      nulls = this.#pages(values, valid, pageRows, 'plain', (present) =>
+        isBool ? packBits(present as Uint8Array) : bytesOf(present),
+      )
     }
-    this.#chunks.push({ offset, bytes: this.#bytes - offset, nulls })
+    this.#chunks.push({ offset, data, bytes: this.#bytes - offset, nulls })
   }
 
   /** Ends the file. */
@@ -79,15 +105,35 @@ export class FlatWriter {
     closeSync(this.#descriptor)
   }
 
+  #pages(
+    values: FlatArray,
+    valid: Uint8Array | undefined,
+    pageRows: number,
+    encoding: 'plain' | 'dictionary',
+    encode: Encode,
+  ): number {
+    let nulls = 0
+    for (let from = 0; from < values.length; from += pageRows) {
+      const to = Math.min(values.length, from + pageRows)
+      nulls += this.#page(values.subarray(from, to), valid?.subarray(from, to), encoding, encode)
+    }
+    return nulls
+  }
+
   /** Writes a page; answers how many of its rows have no value. */
-  #page(type: FlatType, values: FlatArray, valid: Uint8Array | undefined): number {
+  #page(
+    values: FlatArray,
+    valid: Uint8Array | undefined,
+    encoding: 'plain' | 'dictionary',
+    encode: Encode,
+  ): number {
     const rows = values.length
     const nulls = valid === undefined ? 0 : countZeros(valid)
     const levels = nulls === 0 || valid === undefined ? levelRun(rows) : levelBits(valid)
     const present = nulls === 0 || valid === undefined ? values : this.#present(values, valid, rows - nulls)
-    const plain = type === 'bool' ? packBits(present as Uint8Array) : bytesOf(present)
-    this.#write(Buffer.concat([pageHeader(rows, levels.length + plain.length), levels]))
-    this.#write(plain)
+    const encoded = encode(present)
+    this.#write(Buffer.concat([pageHeader(rows, levels.length + encoded.length, encoding), levels]))
+    this.#write(encoded)
     return nulls
   }
 
@@ -136,41 +182,6 @@ function countZeros(valid: Uint8Array): number {
   let ones = 0
   for (let row = 0; row < valid.length; row++) ones += valid[row]!
   return valid.length - ones
-}
-
-/** The definition levels of rows that all have a value. */
-function levelRun(rows: number): Uint8Array {
-  const run: number[] = []
-  pushVarint(run, rows * 2)
-  run.push(1)
-  return Uint8Array.from([run.length, 0, 0, 0, ...run])
-}
-
-/** The definition levels as bits. */
-function levelBits(valid: Uint8Array): Uint8Array {
-  const bits = packBits(valid)
-  const head: number[] = []
-  pushVarint(head, bits.length * 2 + 1)
-  const levels = Buffer.alloc(4 + head.length + bits.length)
-  levels.writeUInt32LE(head.length + bits.length)
-  levels.set(head, 4)
-  levels.set(bits, 4 + head.length)
-  return levels
-}
-
-/** Bytes of 0 and 1 as bits, the first one lowest; four bytes are packed by one multiplication. */
-function packBits(values: Uint8Array): Uint8Array {
-  const count = values.length
-  const padded = new Uint8Array(Math.ceil(count / 8) * 8)
-  padded.set(values)
-  const words = new Int32Array(padded.buffer)
-  const bits = new Uint8Array(padded.length / 8)
-  for (let byte = 0; byte < bits.length; byte++) {
-    const low = (Math.imul(words[2 * byte]!, 0x01020408) >>> 24) & 15
-    const high = (Math.imul(words[2 * byte + 1]!, 0x01020408) >>> 24) & 15
-    bits[byte] = low | (high << 4)
-  }
-  return bits
 }
 
 function bytesOf(values: FlatArray): Uint8Array {

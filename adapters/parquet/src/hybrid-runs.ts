@@ -58,6 +58,10 @@ function unpack(
     for (let i = 0; i < count; i++) into[out + i] = (bytes[from + (i >>> 3)]! >>> (i & 7)) & 1
     return
   }
+  if (bitWidth <= 24) {
+    unpackNarrow(bytes, from, bitWidth, count, into, out)
+    return
+  }
   const mask = 2 ** bitWidth - 1
   let at = from
   let held = 0
@@ -68,6 +72,27 @@ function unpack(
     const value = held % (mask + 1)
     into[out + i] = value
     held = (held - value) / (mask + 1)
+    bits -= bitWidth
+  }
+}
+
+/** All in numbers of 32 bits: at most seven bits are left over from a value, and 24 are added to them. */
+function unpackNarrow(
+  bytes: Uint8Array,
+  from: number,
+  bitWidth: number,
+  count: number,
+  into: Uint8Array | Int32Array,
+  out: number,
+): void {
+  const mask = (1 << bitWidth) - 1
+  let at = from
+  let held = 0
+  let bits = 0
+  for (let i = 0; i < count; i++) {
+    for (; bits < bitWidth; bits += 8) held |= bytes[at++]! << bits
+    into[out + i] = held & mask
+    held >>>= bitWidth
     bits -= bitWidth
   }
 }

@@ -1,10 +1,14 @@
 import { FlatWriter } from '@asof/parquet'
-import type { FlatArray, FlatFilePlan, WrittenFlatFile } from '@asof/parquet'
+import type { FlatArray, FlatFilePlan, TextColumn, WrittenFlatFile } from '@asof/parquet'
 
 /** What a thread is told, in this order: the files of a chunk, its columns, its end. */
 export type FilesQuestion =
   | { readonly is: 'begin'; readonly files: readonly FlatFilePlan[] }
-  | { readonly is: 'column'; readonly values: FlatArray; readonly valid: Uint8Array | undefined }
+  | {
+      readonly is: 'column'
+      readonly values: FlatArray | TextColumn
+      readonly valid: Uint8Array | undefined
+    }
   | { readonly is: 'end' }
 
 /** What it answers. */
@@ -29,7 +33,7 @@ export function flatFilesAnswers(): (question: FilesQuestion) => FilesAnswer {
         let from = 0
         for (const { writer, rows } of open) {
           const to = from + rows
-          writer.column(question.values.subarray(from, to), question.valid?.subarray(from, to))
+          writer.column(rowsOf(question.values, from, to), question.valid?.subarray(from, to))
           from = to
         }
         return []
@@ -50,4 +54,8 @@ export function flatFilesAnswers(): (question: FilesQuestion) => FilesAnswer {
       return { is: 'failed', message, code, error }
     }
   }
+}
+
+function rowsOf(values: FlatArray | TextColumn, from: number, to: number): FlatArray | TextColumn {
+  return 'ids' in values ? { ...values, ids: values.ids.subarray(from, to) } : values.subarray(from, to)
 }

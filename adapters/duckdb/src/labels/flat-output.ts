@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { AsofError, internal } from '@asof/core'
 import type { Column, FeatureType, OutputChunk, TrainingOutput, WrittenOutput } from '@asof/core'
-import type { FlatField, FlatType } from '@asof/parquet'
-import { run } from '../database.ts'
+import { textColumn } from '@asof/parquet'
+import type { FieldType, FlatArray, FlatField } from '@asof/parquet'
+import { queryRow, run } from '../database.ts'
 import { fetchColumns } from './fetch.ts'
 import { flatTypeOf, flatWidth } from './column-pool.ts'
 import { flatFilesAnswers } from './flat-files.ts'
@@ -11,8 +12,8 @@ import { AnsweringThread } from './answering-thread.ts'
 import type { OpenLabels } from './open-labels.ts'
 import { identifier } from '../sql-text.ts'
 
-/** Chunks of fewer labels are written before a thread has started. */
-const THREAD_ROWS_MIN = 50_000
+/** Fewer values are written before a thread has started. */
+const THREAD_VALUES_MIN = 600_000
 /** About how large a file becomes; a reader takes its one row group as a whole. */
 const FILE_BYTES = 128 * 1024 * 1024
 const FILE_ROWS_MIN = 122_880
@@ -21,29 +22,51 @@ const FILE_ROWS_MAX = 1_048_576
 const COLUMNS_AHEAD = 12
 
 /** What DuckDB calls the types of label columns that are written without it. */
-const LABEL_TYPES: Readonly<Record<string, FlatType>> = {
+const LABEL_TYPES: Readonly<Record<string, FieldType>> = {
   BOOLEAN: 'bool',
   INTEGER: 'int32',
   BIGINT: 'int64',
   FLOAT: 'float32',
   DOUBLE: 'float64',
   'TIMESTAMP WITH TIME ZONE': 'timestamp',
+  VARCHAR: 'text',
+  DATE: 'date',
+  SMALLINT: 'int16',
 }
 
+/** As what the vectors of label columns are taken over. */
+const FETCHED: Readonly<Partial<Record<FieldType, FeatureType>>> = {
+  text: { kind: 'string' },
+  date: { kind: 'int32' },
+  int16: { kind: 'int32' },
+}
+
+/** Bytes of texts in the labels beyond which they are not held in memory. */
+const LABEL_TEXT_BYTES_MAX = 2 ** 29
+
 /** The columns of the files, where every one of them is flat: those of the labels first. */
-export function flatFields(
-  { columns }: OpenLabels,
+export async function flatFields(
+  { columns, database, call }: OpenLabels,
   output: TrainingOutput,
-): readonly FlatField[] | undefined {
+): Promise<readonly FlatField[] | undefined> {
   if (output.format !== 'parquet') return undefined
   const fields = [
     ...columns.map(({ name, physical }) => ({ name, type: LABEL_TYPES[physical] })),
-    ...output.columns.map(({ name, type }) => ({ name, type: flatTypeOf(type) })),
+    ...output.columns.map(({ name, type }) => ({ name, type: fieldTypeOf(type) })),
   ]
-  return fields.every(isFlat) ? fields : undefined
+  if (!fields.every(isFlat)) return undefined
+  const texts = columns.filter(({ physical }) => LABEL_TYPES[physical] === 'text')
+  if (texts.length === 0) return fields
+  const size = texts.map(({ name }) => `coalesce(sum(strlen(${identifier(name)})), 0)`).join(' + ')
+  const sum = await queryRow(database.connection, `SELECT (${size})::DOUBLE AS bytes FROM labels`, call)
+  return Number(sum['bytes']) <= LABEL_TEXT_BYTES_MAX ? fields : undefined
 }
 
-function isFlat(field: { readonly name: string; readonly type: FlatType | undefined }): field is FlatField {
+function fieldTypeOf(type: FeatureType): FieldType | undefined {
+  return type.kind === 'string' ? 'text' : flatTypeOf(type)
+}
+
+function isFlat(field: { readonly name: string; readonly type: FieldType | undefined }): field is FlatField {
   return field.type !== undefined
 }
 
@@ -54,7 +77,7 @@ export async function writeFlat(
   fields: readonly FlatField[],
 ): Promise<WrittenOutput> {
   const files: WrittenOutput['files'][number][] = []
-  const inThread = open.threads > 1 && open.rows >= THREAD_ROWS_MIN
+  const inThread = open.threads > 1 && open.rows * fields.length >= THREAD_VALUES_MIN
   const writer = inThread ? writerInThread() : writerInPlace()
   const signal = output.signal
   let firstLabel = 0
@@ -98,9 +121,15 @@ function emptyColumns({ columns }: TrainingOutput, { pool }: OpenLabels): Output
   return columns.map(({ name, type }) => ({ name, column: pool.take(type, 0) }))
 }
 
+/** About how many bytes a value takes in a file: a text may be any, but not in what files a set is cut. */
+function fieldWidth(type: FieldType): number {
+  if (type === 'text') return 16
+  return type === 'date' || type === 'int16' ? 4 : flatWidth(type)
+}
+
 /** Rows of each file of a chunk: as many files as it takes, of about the same size; never a matter of the machine. */
 function fileRows(rows: number, fields: readonly FlatField[]): number[] {
-  const bytes = fields.reduce((sum, { type }) => sum + flatWidth(type), 0)
+  const bytes = fields.reduce((sum, { type }) => sum + fieldWidth(type), 0)
   const most = Math.min(FILE_ROWS_MAX, Math.max(FILE_ROWS_MIN, Math.floor(FILE_BYTES / bytes)))
   const files = Math.max(1, Math.ceil(rows / most))
   return Array.from(
@@ -117,7 +146,10 @@ async function labelColumns(
 ): Promise<readonly Column[]> {
   const { database, columns, rowColumn, call } = open
   const row = identifier(rowColumn)
-  const types = columns.map((_, index): FeatureType => ({ kind: fields[index]!.type }))
+  const types = columns.map((_, index): FeatureType => {
+    const { type } = fields[index]!
+    return FETCHED[type] ?? ({ kind: type } as FeatureType)
+  })
   // History is read at the same time. A scan of one table keeps the order of its rows.
   const connection = await database.connect()
   try {
@@ -189,7 +221,8 @@ class ColumnQueue {
 
   /** Writes a column; waits while many are on their way. */
   async put(column: Column, given: boolean): Promise<void> {
-    const values = flatArray(column, this.#rows)
+    const values =
+      column.type.kind === 'string' ? textColumn(column.values, this.#rows) : flatArray(column, this.#rows)
     const writing = this.#write({ is: 'column', values, valid: column.valid }, this.#output.signal).then(
       () => {
         if (given) this.#open.pool.give(column)
@@ -209,13 +242,11 @@ class ColumnQueue {
   }
 }
 
-function flatArray({ values, type }: Column, rows: number): FilesColumn['values'] {
+function flatArray({ values, type }: Column, rows: number): FlatArray {
   if (Array.isArray(values) || values.length < rows)
     throw internal('a column is not flat', { type: type.kind })
   return values.length === rows ? values : values.subarray(0, rows)
 }
-
-type FilesColumn = Extract<FilesQuestion, { is: 'column' }>
 
 /** Answers with the files of a chunk at its end. */
 interface Writer {

@@ -1,5 +1,5 @@
-import { FlatFile, readColumn } from '@asof/parquet'
-import type { FileColumn, FlatArray, FlatType, PageMemory } from '@asof/parquet'
+import { FlatFile, readColumn, readTextIds, TextIndex } from '@asof/parquet'
+import type { ColumnType, FileColumn, FlatArray, FlatType, PageMemory } from '@asof/parquet'
 import { KeyTable } from './key-table.ts'
 import type { KeyPart, KeyWords } from './key-table.ts'
 
@@ -7,7 +7,7 @@ import type { KeyPart, KeyWords } from './key-table.ts'
 export interface HistoryFiles {
   readonly paths: readonly string[]
   readonly keys: KeyWords
-  readonly keyColumns: readonly FlatField[]
+  readonly keyColumns: readonly { readonly name: string; readonly type: ColumnType }[]
   readonly times: { readonly event: string; readonly created: string; readonly sequence: string }
   readonly deleted: string
   readonly features: readonly FlatField[]
@@ -37,10 +37,17 @@ export interface FlatHistory {
   readonly features: readonly { readonly values: FlatArray; readonly valid: Uint8Array | undefined }[]
 }
 
+/** What finds the keys of one set. */
+interface KeyFinder {
+  readonly table: KeyTable
+  /** The texts of each part of a key that is a text. */
+  readonly texts: readonly (TextIndex | undefined)[]
+}
+
 /** What is kept between calls. */
 export interface HistoryMemory {
   readonly pages: PageMemory
-  readonly tables: Map<string, KeyTable>
+  readonly tables: Map<string, KeyFinder>
 }
 
 /**
@@ -76,7 +83,7 @@ interface OpenHistoryFile {
 /** Finds the columns in a file; a reason where they are not there as they were asked for. */
 function openFile(file: FlatFile, request: HistoryFiles): OpenHistoryFile | string {
   const reasons: string[] = []
-  const find = (name: string, type: FlatType): FileColumn | undefined => {
+  const find = (name: string, type: ColumnType): FileColumn | undefined => {
     // A database does not tell upper from lower case in names.
     const named = file.columns.filter((column) => column.name.toLowerCase() === name.toLowerCase())
     const [column] = named
@@ -85,7 +92,7 @@ function openFile(file: FlatFile, request: HistoryFiles): OpenHistoryFile | stri
     reasons.push(`column ${name} of another type`)
     return undefined
   }
-  const need = (name: string, type: FlatType): FileColumn => {
+  const need = (name: string, type: ColumnType): FileColumn => {
     const column = find(name, type)
     if (column === undefined) reasons.push(`no column ${name}`)
     return column!
@@ -109,8 +116,11 @@ function readOpen(
   memory: HistoryMemory,
 ): FlatHistory | string {
   const { keys, fromId, toId, eMax, eMin = Number.NEGATIVE_INFINITY } = request
-  let table = memory.tables.get(keys.name)
-  if (table === undefined) memory.tables.set(keys.name, (table = new KeyTable(keys)))
+  let finder = memory.tables.get(keys.name)
+  if (finder === undefined) {
+    const texts = keys.texts.map((part) => part && new TextIndex(part))
+    memory.tables.set(keys.name, (finder = { table: new KeyTable(keys), texts }))
+  }
   const groups = files.flatMap((file) => file.file.groups.map((rows, group) => ({ ...file, group, rows })))
   const rowsAll = groups.reduce((sum, { rows }) => sum + rows, 0)
   const groupMax = groups.reduce((max, { rows }) => Math.max(max, rows), 0)
@@ -127,9 +137,15 @@ function readOpen(
     const keyIds = into.keyIds.subarray(at, at + rows)
     const nullKeys: Uint8Array[] = []
     for (const [part, column] of keyColumns.entries()) {
-      if (read(column, parts.arrays[part]!, 0) > 0) nullKeys.push(valid.slice(0, rows))
+      const values = parts.arrays[part]!
+      const index = finder.texts[part]
+      const nulls =
+        index === undefined
+          ? read(column, values, 0)
+          : readTextIds(file, group, column, index, { values: values as Int32Array, valid }, 0, memory.pages)
+      if (nulls > 0) nullKeys.push(valid.slice(0, rows))
     }
-    table.find(parts.words, rows, keyIds)
+    finder.table.find(parts.words, rows, keyIds)
     for (const present of nullKeys)
       for (let row = 0; row < rows; row++) if (present[row] === 0) keyIds[row] = -1
     const asked = chooseKeys(keyIds, rows, fromId, toId, chosen)
@@ -222,13 +238,14 @@ function compact(values: FlatArray, at: number, runs: readonly number[]): void {
 
 /** Arrays for the key columns of one row group, and where the words of a key lie in them. */
 function keyParts(
-  columns: readonly FlatField[],
+  columns: HistoryFiles['keyColumns'],
   rows: number,
 ): { readonly arrays: readonly FlatArray[]; readonly words: readonly KeyPart[] } {
   const arrays: FlatArray[] = []
   const words: KeyPart[] = []
   for (const { type } of columns) {
-    const wide = type !== 'int32'
+    // A text has the number that it has among those of the labels.
+    const wide = type !== 'int32' && type !== 'text'
     const buffer = new ArrayBuffer(rows * (wide ? 8 : 4))
     arrays.push(wide ? new BigInt64Array(buffer) : new Int32Array(buffer))
     const array = new Int32Array(buffer)

@@ -53,6 +53,20 @@ const FIRST = [
   -(2n ** 63n),
 ]
 
+/** As texts, some with an equal beginning; one is longer than what a database keeps in place. */
+const NAMES = [
+  '',
+  'a',
+  'A',
+  'ab',
+  'é',
+  'e\u0301',
+  'LAX',
+  'LAXA',
+  'a rather long name of a place',
+  '\u{1F600}',
+]
+
 const rowArb: fc.Arbitrary<HistoryRow> = fc.record({
   first: fc.option(fc.nat(FIRST.length - 1), { freq: 20 }),
   second: fc.option(fc.integer({ min: -2, max: 2 }), { freq: 20 }),
@@ -85,12 +99,18 @@ const caseArb = fc.record({
     // Few different keys are found without hashing.
     fc.array(fc.record({ first: fc.nat(most), second: fc.integer({ min: -2, max: 2 }) }), { maxLength: 20 }),
   ),
-  composite: fc.boolean(),
+  parts: fc.constantFrom('first', 'first second', 'name', 'name second', 'second name first'),
   eMax: fc.nat(20),
   eMin: fc.option(fc.nat(20), { nil: undefined }),
   half: fc.boolean(),
   big: fc.boolean(),
 })
+
+const KEY_TYPES: Readonly<Record<string, KeyType>> = {
+  first: INT64,
+  name: { kind: 'string' },
+  second: { kind: 'int32' },
+}
 
 async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'asof-history-'))
@@ -125,17 +145,17 @@ async function writeHistory(
     const first = (key: number | null): string => number(key === null ? null : FIRST[key]!)
     const values = rows.map(
       (row, at) =>
-        `(${at}, ${first(row.first)}, ${number(row.second)}, ${number(row.e)}, ${row.c}, ${row.deleted}, ${number(row.score)},
+        `(${at}, ${first(row.first)}, ${row.first === null ? 'NULL' : `'${NAMES[row.first]!}'`}, ${number(row.second)}, ${number(row.e)}, ${row.c}, ${row.deleted}, ${number(row.score)},
           ${number(row.visits)}, ${number(row.late)})`,
     )
-    const none = '(0, NULL, NULL, NULL, 0, false, NULL, NULL, NULL)'
+    const none = '(0, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, NULL)'
     await run(
       database.connection,
-      `COPY (SELECT first::BIGINT AS first, second::INTEGER AS second, make_timestamptz(${T0} + e::BIGINT) AS event_timestamp,
+      `COPY (SELECT first::BIGINT AS first, name::VARCHAR AS name, second::INTEGER AS second, make_timestamptz(${T0} + e::BIGINT) AS event_timestamp,
                make_timestamptz(${T0} + c::BIGINT) AS created_timestamp,
                (${firstSequence} + again * ${rows.length} + place)::BIGINT AS seq, deleted::BOOLEAN AS is_deleted,
                score::DOUBLE AS score${older ? '' : ', visits::BIGINT AS visits'}, late::BOOLEAN AS late
-             FROM (VALUES ${rows.length === 0 ? none : values.join(', ')}) r(place, first, second, e, c, deleted, score, visits, late),
+             FROM (VALUES ${rows.length === 0 ? none : values.join(', ')}) r(place, first, name, second, e, c, deleted, score, visits, late),
                   range(${rows.length === 0 ? 0 : times}) again(again) ORDER BY again, place)
        TO '${path}' (FORMAT parquet, ROW_GROUP_SIZE 2048${dictionary ? '' : ', DICTIONARY_SIZE_LIMIT 0'})`,
     )
@@ -187,20 +207,19 @@ test('history out of files is what its rows say, whatever the keys, nulls, range
   let plain = 0
   let threaded = 0
   await fc.assert(
-    fc.asyncProperty(caseArb, async ({ files, labels, composite, eMax, eMin, half, big }) => {
+    fc.asyncProperty(caseArb, async ({ files, labels, parts: names, eMax, eMin, half, big }) => {
       await inFolder(async (folder) => {
         await using session = await openWith(
           folder,
           rowsOf({
             at: [INT64, labels.map(() => BigInt(T0))],
             first: [INT64, labels.map(({ first }) => FIRST[first]!)],
+            name: [{ kind: 'string' }, labels.map(({ first }) => NAMES[first]!)],
             second: [{ kind: 'int32' }, labels.map(({ second }) => second)],
           }),
         )
-        const parts: { column: string; type: KeyType }[] = [
-          { column: 'first', type: INT64 },
-          ...(composite ? [{ column: 'second', type: { kind: 'int32' } } as const] : []),
-        ]
+        const composite = names.includes('second')
+        const parts = names.split(' ').map((column) => ({ column, type: KEY_TYPES[column]! }))
         const keySet = await session.keySet(parts)
         const idOf = new Map(
           labels.map(({ first, second }, row) => [

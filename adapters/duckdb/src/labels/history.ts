@@ -10,7 +10,8 @@ import type {
   KeyType,
   TableColumn,
 } from '@asof/core'
-import type { FlatType } from '@asof/parquet'
+import { textColumn } from '@asof/parquet'
+import type { ColumnType, FlatType, TextColumn } from '@asof/parquet'
 import { readingFiles, run } from '../database.ts'
 import { flatTypeOf, isShared } from './column-pool.ts'
 import { fetchColumns } from './fetch.ts'
@@ -35,7 +36,8 @@ export async function* readHistory(open: OpenLabels, request: HistoryRequest): A
   yield read
 }
 
-const FLAT_KEYS: Readonly<Partial<Record<KeyType['kind'], FlatType>>> = {
+const FLAT_KEYS: Readonly<Partial<Record<KeyType['kind'], ColumnType>>> = {
+  string: 'text',
   int32: 'int32',
   int64: 'int64',
   timestamp: 'timestamp',
@@ -98,7 +100,10 @@ async function readKeys({ database, call, keyTypes }: OpenLabels, { name }: KeyS
   const columns = types.map((_, part) => `k${part}`).join(', ')
   const found = await run(database.connection, `SELECT ${columns} FROM ${name} ORDER BY id`, call)
   const { rows, columns: read } = await fetchColumns(found, types)
-  const parts = read.map(({ values }) => values as Int32Array | BigInt64Array)
+  const texts = read.map(({ type, values }): TextColumn | undefined =>
+    type.kind === 'string' ? textColumn(values, rows) : undefined,
+  )
+  const parts = read.map(({ values }, part) => texts[part]?.ids ?? (values as Int32Array | BigInt64Array))
   const width = parts.reduce((sum, part) => sum + part.BYTES_PER_ELEMENT / 4, 0)
   const words = new Int32Array(new SharedArrayBuffer(rows * width * 4))
   let at = 0
@@ -109,7 +114,7 @@ async function readKeys({ database, call, keyTypes }: OpenLabels, { name }: KeyS
       for (let word = 0; word < step; word++) words[id * width + at + word] = from[id * step + word]!
     at += step
   }
-  return { name, count: rows, width, words }
+  return { name, count: rows, width, words, texts: texts.map((part) => part?.texts) }
 }
 
 /**

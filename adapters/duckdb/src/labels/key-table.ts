@@ -1,3 +1,5 @@
+import type { Texts } from '@asof/parquet'
+
 /** The distinct keys of labels, as history is matched against them: each key is `width` words of 32 bits. */
 export interface KeyWords {
   /** Name of the key set. */
@@ -6,6 +8,8 @@ export interface KeyWords {
   readonly width: number
   /** Key `id` is `words[id * width]` and those after it. */
   readonly words: Int32Array
+  /** Of each part that is a text: the distinct ones, whose numbers are the words. */
+  readonly texts: readonly (Texts | undefined)[]
 }
 
 /**

@@ -24,7 +24,7 @@ const CSV = `FORMAT csv, HEADER true, DELIMITER ',', QUOTE '"', ESCAPE '"', NULL
 
 /** Writes label columns and result columns side by side, in files that hold the labels in order. */
 export async function writeOutput(open: OpenLabels, request: TrainingOutput): Promise<WrittenOutput> {
-  const fields = flatFields(open, request)
+  const fields = await flatFields(open, request)
   return fields === undefined ? await writeByCopy(open, request) : await writeFlat(open, request, fields)
 }
 
