@@ -191,7 +191,7 @@ function addRows(program: Command, add: Add): void {
     {
       usage: 'materialize [groups...]',
       summary: 'compute what is due and bring it into both stores',
-      more: 'All groups that have a source where none is named. A run that is recorded is not done again.',
+      more: 'All groups that have a source where none is named. A run that is recorded is not done again. A group that fails does not stop the others; the exit code is that of the first failure.',
       options: [
         new Option(
           '--from <instant>',

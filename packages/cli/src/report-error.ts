@@ -22,6 +22,24 @@ export interface ReportedError {
   readonly text: string
 }
 
+/** What programs are told of an error. */
+export interface ErrorDocument {
+  readonly code: string
+  readonly kind: ErrorKind
+  readonly message: string
+  readonly retryable: boolean
+  readonly details: ErrorDetails
+  /** What else can be done about it. */
+  readonly hint?: string
+}
+
+/** An error as programs are told it. */
+export function errorDocument(error: unknown): ErrorDocument {
+  const { kind, code, message, retryable, details } = asofError(error)
+  const hint = HINTS[code]
+  return { code, kind, message, retryable, details, ...(hint !== undefined && { hint }) }
+}
+
 /**
  * What a command says of an error, and its exit code: one message for people, a JSON document for programs. The stack is
  * shown where `debug` is set.
@@ -38,12 +56,11 @@ export function reportError(
     }
     return { exitCode: EXIT_INTERRUPTED, text: `${options.json ? jsonDocument(json) : `asof: ${message}`}\n` }
   }
-  const known = asofError(error)
-  const { kind, code, message, retryable, details } = known
-  const hint = HINTS[code]
+  const document = errorDocument(error)
+  const { kind, message, hint } = document
   const stack = options.debug ? stackOf(error) : undefined
   const text = options.json
-    ? jsonDocument({ error: { code, kind, message, retryable, details, hint, stack } })
+    ? jsonDocument({ error: { ...document, stack } })
     : [`asof: ${printable(message)}`, hint && `      ${hint}`, stack]
         .filter((line) => line !== undefined)
         .join('\n')

@@ -1,4 +1,5 @@
 import {
+  EXIT_CODES,
   formatInstant,
   groupId,
   isAsofError,
@@ -10,6 +11,7 @@ import {
 import { instantArgument, rangeArgument } from '../command-values.ts'
 import { countOf, formatCount } from '../figures.ts'
 import { findProject, openProject, type ProjectOptions } from '../find-project.ts'
+import { errorDocument, reportError } from '../report-error.ts'
 import { restated, textOf } from '../restated-error.ts'
 import type { Colours, Terminal } from '../terminal.ts'
 import { textTable } from '../text-table.ts'
@@ -19,7 +21,7 @@ export async function materialize(
   terminal: Terminal,
   options: ProjectOptions & { readonly from?: string; readonly to?: string },
   groups: readonly string[],
-): Promise<void> {
+): Promise<number> {
   const range = {
     ...(options.from !== undefined && { from: instantArgument(options.from, '--from') }),
     ...(options.to !== undefined && { to: instantArgument(options.to, '--to') }),
@@ -27,19 +29,30 @@ export async function materialize(
   await using store = await openProject(await findProject(options))
   const named = groups.length > 0 ? groups : await computedGroups(store)
   const results: MaterializeResult[] = []
-  try {
-    for (const group of named) {
+  const failed: FailedGroup[] = []
+  for (const group of named) {
+    try {
       const result = await terminal.during(`materializing ${group}`, (progress) =>
         store.materialize(group, { ...range, signal: terminal.signal, progress }),
       )
       results.push(result)
+    } catch (error) {
+      // What was done stays done, and is said; a group that fails does not stop the others, an interrupt does.
+      if (named.length === 1 || terminal.signal.aborted) {
+        if (results.length > 0) terminal.note(shownResults(results, terminal.colours))
+        throw ofGroup(error, group)
+      }
+      failed.push({ group, error: ofGroup(error, group) })
     }
-  } catch (error) {
-    // What was done stays done, and is said; what failed is said after it.
-    if (results.length > 0) terminal.note(shownResults(results, terminal.colours))
-    throw ofGroup(error, named[results.length]!)
   }
-  answer(terminal, results)
+  answer(terminal, results, failed)
+  return failed.length === 0 ? 0 : EXIT_CODES[errorDocument(failed[0]!.error).kind]
+}
+
+/** A group that could not be computed while others were. */
+interface FailedGroup {
+  readonly group: string
+  readonly error: unknown
 }
 
 /** `asof restate GROUP FROM..TO`: does the runs of some intervals again. */
@@ -72,9 +85,23 @@ async function computedGroups(store: FeatureStore): Promise<string[]> {
     .map(({ definition }) => groupId(definition))
 }
 
-function answer(terminal: Terminal, results: readonly MaterializeResult[]): void {
-  const document = results.map((result) => ({ ...result, through: instantText(result.through) }))
-  terminal.answer({ groups: document }, () => shownResults(results, terminal.colours))
+function answer(
+  terminal: Terminal,
+  results: readonly MaterializeResult[],
+  failed: readonly FailedGroup[] = [],
+): void {
+  const groups = results.map((result) => ({ ...result, through: instantText(result.through) }))
+  const errors = failed.map(({ group, error }) => ({ group, error: errorDocument(error) }))
+  terminal.answer({ groups, ...(errors.length > 0 && { failed: errors }) }, () =>
+    results.length === 0 && failed.length > 0
+      ? 'nothing was materialized'
+      : shownResults(results, terminal.colours),
+  )
+  if (failed.length === 0) return
+  const reports = failed.map(
+    ({ error }) => reportError(error, { json: false, debug: false, interrupted: false }).text,
+  )
+  terminal.note(`asof: failed: ${failed.map(({ group }) => group).join(', ')}\n${reports.join('').trimEnd()}`)
 }
 
 function shownResults(results: readonly MaterializeResult[], colours: Colours): string {

@@ -1,0 +1,90 @@
+// Commands that work on a project, run in one process against a store of their own, as people and as programs see them.
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, beforeEach, test } from 'node:test'
+import { createProgram } from './program.ts'
+import { openTerminal } from './terminal.ts'
+
+const root = await mkdtemp(join(tmpdir(), 'asof-project-'))
+after(async () => await rm(root, { recursive: true, force: true }))
+
+let folder = ''
+beforeEach(async () => {
+  folder = await mkdtemp(join(root, 'project-'))
+})
+
+interface Done {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs a command as the program does; what it throws is thrown. */
+async function asof(...args: string[]): Promise<Done> {
+  const done = { code: 0, stdout: '', stderr: '' }
+  const stdout = { write: (text: string) => (done.stdout += text) }
+  const stderr = { write: (text: string) => (done.stderr += text) }
+  const program = createProgram(async (json, work) => {
+    const signal = new AbortController().signal
+    done.code = (await work(openTerminal({ stdout, stderr, json, signal, env: { NO_COLOR: '1' } }))) ?? 0
+  }, '0.0.0')
+  await program.parseAsync([...args, '--project', join(folder, 'shop.json')], { from: 'user' })
+  return done
+}
+
+const user = { kind: 'entity', name: 'user', keys: [{ name: 'user', type: { kind: 'string' } }] }
+const INT = { kind: 'int32' }
+
+function source(name: string, more: object = {}): object {
+  const reads = { format: 'jsonl', path: `${name}.jsonl` }
+  return { kind: 'source', name, reads, eventTime: { column: 'at' }, created: { delay: '0s' }, ...more }
+}
+
+function group(name: string, more: object = {}): object {
+  const compute = { from: 'source', source: name }
+  return { kind: 'group', name, entity: 'user', compute, features: [{ name: 'n', type: INT }], ...more }
+}
+
+async function defined(...definitions: object[]): Promise<void> {
+  await write('shop.json', JSON.stringify({ asof: 1, project: 'shop', definitions: [user, ...definitions] }))
+}
+
+async function write(file: string, content: string | readonly object[]): Promise<void> {
+  const text =
+    typeof content === 'string' ? content : content.map((row) => `${JSON.stringify(row)}\n`).join('')
+  await writeFile(join(folder, file), text)
+}
+
+const ROW = { user: 'ann', at: '2024-01-01T10:00:00Z', n: 3 }
+
+test('materialize: a group that fails does not stop the others, and is said with its reason', async () => {
+  await defined(...['a', 'b', 'c', 'd'].flatMap((name) => [source(name), group(name)]))
+  await write('a.jsonl', [ROW])
+  await write('c.jsonl', [{ user: 'ann', at: ROW.at }])
+  await write('d.jsonl', [ROW])
+  await asof('apply')
+  const { code, stdout, stderr } = await asof('materialize')
+  assert.equal(code, 3, 'of the first failure, which is that b has no file')
+  assert.match(stdout, /\na@1 +0 +1 .*\nd@1 +0 +1 /)
+  assert.match(stderr, /^asof: failed: b@1, c@1\nasof: .*no file.*source=`b`.*\nasof: .*group=`c@1`/m)
+  const again = await asof('materialize', '--json')
+  const { groups, failed } = JSON.parse(again.stdout) as {
+    groups: { group: string }[]
+    failed: { group: string; error: { code: string } }[]
+  }
+  assert.deepEqual([again.code, again.stderr], [3, ''])
+  assert.deepEqual(
+    groups.map((each) => each.group),
+    ['a@1', 'd@1'],
+  )
+  assert.deepEqual(
+    failed.map((each) => [each.group, each.error.code]),
+    [
+      ['b@1', 'source_file_not_found'],
+      ['c@1', 'missing_column'],
+    ],
+  )
+  await assert.rejects(asof('materialize', 'b'), { code: 'source_file_not_found' })
+})
