@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -16,7 +16,7 @@ import * as fc from 'fast-check'
 import { openDatabase, queryRows, run } from './database.ts'
 import type { Database } from './database.ts'
 import { expressionSql } from './expression-sql.ts'
-import { identifier } from './sql-text.ts'
+import { identifier, literal } from './sql-text.ts'
 import { appendBatches, sqlType } from './vectors.ts'
 
 let folder: string
@@ -84,6 +84,81 @@ test('DuckDB, the naive evaluation and the compiled one answer alike, row by row
     }),
     propertyRuns(2),
   )
+})
+
+test('rows of Parquet files are kept as rows of a table are', async () => {
+  const path = join(folder, 'rows.parquet')
+  await fc.assert(
+    fc.asyncProperty(conditionWithRowsArb(), async ({ schema, rows, where }) => {
+      await fill('t', schema, rows)
+      await run(database.connection, `COPY t TO ${literal(path)}`)
+      const sql = expressionSql(where, schema)
+      const kept = await queryRows(
+        database.connection,
+        `SELECT "row" FROM ${literal(path)} WHERE ${sql} ORDER BY "row"`,
+      )
+      const expected = rows.flatMap((row, index) =>
+        naiveExpression(where, schema, row) === true ? [index] : [],
+      )
+      assert.deepEqual(
+        kept.map((row) => row['row']),
+        expected,
+        sql,
+      )
+    }),
+    propertyRuns(0.5),
+  )
+})
+
+test('a NaN that the statistics of a Parquet file do not tell of is there', async () => {
+  const [path, told] = [join(folder, 'nan.parquet'), join(folder, 'told.parquet')]
+  const numbers = 'unnest([1, 1.5, 2])'
+  await run(
+    database.connection,
+    `COPY (SELECT ${numbers}::DOUBLE AS double, ${numbers}::FLOAT AS single) TO ${literal(told)} (COMPRESSION uncompressed)`,
+  )
+  // In the place of 1.5, which is neither the least nor the greatest, a NaN.
+  const bytes = await readFile(told)
+  for (const [size, Numbers] of [
+    [8, Float64Array],
+    [4, Float32Array],
+  ] as const) {
+    const at = bytes.indexOf(new Uint8Array(Numbers.of(1.5).buffer))
+    assert.ok(at > 0 && at + size < bytes.length)
+    bytes.set(new Uint8Array(Numbers.of(Number.NaN).buffer), at)
+  }
+  await writeFile(path, bytes)
+  for (const [name, kind] of [
+    ['double', 'float64'],
+    ['single', 'float32'],
+  ] as const) {
+    const column = col(name)
+    const conditions = [
+      column.gt(5),
+      column.ge(Infinity),
+      column.eq(Number.NaN),
+      column.le(5).not(),
+      column.in([Number.NaN, 7]),
+    ]
+    for (const { expression } of conditions) {
+      const sql = expressionSql(expression, [{ name, type: { kind } }])
+      const answers = await queryRows(database.connection, `SELECT ${sql} AS told FROM ${literal(path)}`)
+      assert.deepEqual(
+        answers.map((row) => row['told']),
+        [false, true, false],
+        sql,
+      )
+      const kept = await queryRows(
+        database.connection,
+        `SELECT ${name} AS value FROM ${literal(path)} WHERE ${sql}`,
+      )
+      assert.deepEqual(
+        kept.map((row) => row['value']),
+        [Number.NaN],
+        sql,
+      )
+    }
+  }
 })
 
 test('the rules, one by one', async () => {

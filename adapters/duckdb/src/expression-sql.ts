@@ -1,6 +1,7 @@
 import { arithmeticType, checkExpression, literalValue } from '@asof/core'
 import type {
   ArithmeticExpression,
+  ColumnExpression,
   CompareOp,
   Expression,
   ExpressionSchema,
@@ -40,12 +41,8 @@ interface Printed {
 function print(node: Expression, types: ReadonlyMap<string, FeatureType>): Printed {
   const part = (of: Expression): Printed => print(of, types)
   switch (node.kind) {
-    case 'column': {
-      const type = types.get(node.name)!
-      const name = identifier(node.name)
-      // A query may have given its column a collation, under which other texts are equal.
-      return { sql: type.kind === 'string' ? `(${name} COLLATE C)` : name, type, node }
-    }
+    case 'column':
+      return columnSql(node, types.get(node.name)!)
     case 'literal':
       return { sql: literalSql(node.type, literalValue(node)), type: { kind: node.type }, node }
     case 'compare':
@@ -66,6 +63,24 @@ function print(node: Expression, types: ReadonlyMap<string, FeatureType>): Print
       return computed(node, part(node.left), part(node.right))
     default:
       return node satisfies never
+  }
+}
+
+function columnSql(node: ColumnExpression, type: FeatureType): Printed {
+  const name = identifier(node.name)
+  switch (type.kind) {
+    case 'string':
+      // A query may have given its column a collation, under which other texts are equal.
+      return { sql: `(${name} COLLATE C)`, type, node }
+    case 'float32':
+    case 'float64': {
+      // Many writers of Parquet leave NaN out of a column's least and greatest value, and DuckDB skips by these, and answers by
+      // them, as if they were all there is: so it is told that there may be a NaN.
+      const sql = `CASE WHEN isnan(${name}) THEN 'NaN'::DOUBLE ELSE CAST(${name} AS DOUBLE) END`
+      return { sql: `(${sql})`, type: { kind: 'float64' }, node }
+    }
+    default:
+      return { sql: name, type, node }
   }
 }
 
@@ -109,7 +124,7 @@ function compared(op: CompareOp, left: Printed, right: Printed): string {
 }
 
 function isFloat(type: FeatureType): boolean {
-  return type.kind === 'float32' || type.kind === 'float64'
+  return type.kind === 'float64'
 }
 
 function isExactInDouble({ type, node }: Printed): boolean {
@@ -119,7 +134,7 @@ function isExactInDouble({ type, node }: Printed): boolean {
 }
 
 function double({ sql, type }: Printed): string {
-  return type.kind === 'float64' ? sql : `CAST(${sql} AS DOUBLE)`
+  return isFloat(type) ? sql : `CAST(${sql} AS DOUBLE)`
 }
 
 function huge({ sql, type }: Printed): string {
@@ -153,9 +168,9 @@ function computed(node: ArithmeticExpression, left: Printed, right: Printed): Pr
     const divisor = node.op === '/' || node.op === '%' ? notZero(right) : double(right)
     return { sql: `(${double(left)} ${node.op} ${divisor})`, type: { kind }, node }
   }
-  // No two int64 leave a HUGEINT, and a remainder by zero is NULL in it. The TRY has nothing to catch: it keeps the optimizer
-  // from taking a comparison of the TRY_CAST for one of what is cast, which answers where the cast is NULL.
-  return { sql: `TRY(TRY_CAST(${huge(left)} ${node.op} ${huge(right)} AS BIGINT))`, type: { kind }, node }
+  // No two int64 leave a HUGEINT, and a remainder by zero is NULL in it. In a list of one, the cast is out of sight of the
+  // optimizer, which takes a comparison of a TRY_CAST for one of what is cast: that answers where the cast is NULL.
+  return { sql: `[TRY_CAST(${huge(left)} ${node.op} ${huge(right)} AS BIGINT)][1]`, type: { kind }, node }
 }
 
 /**
