@@ -100,7 +100,8 @@ export async function embeddedParts(
     timing: {
       sleep: async (ms, signal) => await sleep(ms, undefined, { signal }).catch(() => undefined),
       after: (ms, then) => {
-        const timer = setTimeout(then, ms)
+        // Beyond this a timer would end at once.
+        const timer = setTimeout(then, Math.min(ms, 2_147_483_647))
         return () => clearTimeout(timer)
       },
     },

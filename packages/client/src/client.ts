@@ -56,6 +56,9 @@ export const CONNECT_DEFAULTS = {
 /** Fingerprints whose types are kept. */
 const FINGERPRINTS_MAX = 1_000
 
+/** The longest deadline that a server is told of; a caller may wait longer. */
+const SERVER_DEADLINE_MS_MAX = 600_000
+
 interface AnyQuestion {
   readonly keys: Readonly<Record<string, unknown>>
   readonly request?: Readonly<Record<string, unknown>> | undefined
@@ -208,7 +211,7 @@ class HttpClient {
       }
       const rules = { ...this.#rules, signal }
       const json = await call(deadline, rules, async (over, leftMs) => {
-        const body = encodeMsgpack({ ...asked, deadlineMs: leftMs })
+        const body = encodeMsgpack({ ...asked, deadlineMs: Math.min(leftMs, SERVER_DEADLINE_MS_MAX) })
         return await exchange(this.#server, PATHS.get, body, over)
       })
       const answer = json as unknown as GetColumnsAnswer

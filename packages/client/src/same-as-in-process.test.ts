@@ -81,6 +81,14 @@ test('a lookup at one instant is the same, whole', async () => {
   assert.deepEqual(await client.getMany(outing, []), [])
 })
 
+test('a deadline may be as long as anybody likes', async () => {
+  const request = { scheduled: 5n, weights: Float32Array.of(2, 0.5) }
+  for (const deadline of [600_001, 2 ** 40, Infinity]) {
+    assert.equal((await inProcess.get(outing, PLACE, { request, deadline })).$source, 'online')
+    assert.equal((await client.get(outing, PLACE, { request, deadline })).$source, 'online')
+  }
+})
+
 test('every value of every type, pushed and looked up over HTTP', async () => {
   const { features } = everything.definition
   const row = fc.record(Object.fromEntries(features.map(({ name, type }) => [name, nullableValueArb(type)])))

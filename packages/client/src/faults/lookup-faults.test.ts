@@ -105,6 +105,15 @@ test('a deadline is one for the whole call, and the request is given up', async 
   })
 })
 
+test('a deadline may be longer than any that a server takes, and than any timer', async () => {
+  for (const deadline of [600_001, 3_600_000, 2 ** 40, Infinity]) {
+    await scripted([answer], { deadline }, async ({ store, asked }) => {
+      assert.equal(await valueOf(store, 1), 1)
+      assert.ok(Number(asked[0]!.body['deadlineMs']) <= 600_000)
+    })
+  }
+})
+
 test('a server that is not there is unavailable, and named', async () => {
   await scripted([answer], {}, async ({ url, store }) => {
     await store.close()
