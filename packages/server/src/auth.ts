@@ -49,8 +49,9 @@ const FILE_AGE_MAX_MS = 1_000
  * @throws {AsofError} `invalid_token_file`, also for a file that is not there
  */
 export function tokenFile(path: string, log: ServerLog, nowMs: () => number = Date.now): TokenCheck {
-  let tokens = readTokens(path)
+  // First its stamp: a change while it is read is seen at the next look.
   let stamp = stampOf(path)
+  let tokens = readTokens(path)
   let lookedAt = nowMs()
   const refresh = (): void => {
     const now = nowMs()
@@ -139,8 +140,8 @@ function readTokens(path: string): readonly KnownToken[] {
 /** Changes whenever the file does, also when it goes and comes back. */
 function stampOf(path: string): string {
   try {
-    const { mtimeMs, size, ino } = statSync(path)
-    return `${mtimeMs}/${size}/${ino}`
+    const { mtimeMs, ctimeMs, size, ino } = statSync(path)
+    return `${mtimeMs}/${ctimeMs}/${size}/${ino}`
   } catch {
     return 'none'
   }

@@ -1,6 +1,7 @@
 // Requests that are read in one way alone, and answers that stay within their limits, whatever is asked.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Packr } from 'msgpackr'
 import {
   bytes,
@@ -13,6 +14,7 @@ import {
   string,
   vector,
 } from '@asof/core'
+import { around } from '../faults/failing-parts.ts'
 import { at, HOUR } from '../faults/fault-store.ts'
 import { openHttpStore } from './http-store.ts'
 
@@ -74,4 +76,42 @@ test('an answer has no more bytes than its limit, by whatever its values are lon
   }
   const refused = await http.ask('/v1/get', { features: ['pages:text'], entities })
   assert.equal(refused.json()['code'], 'answer_too_large')
+})
+
+test('what is asked about projects that are not there is not remembered', async () => {
+  let heads = 0
+  await using http = await openHttpStore(shop, {
+    faults: {
+      wrap: (parts) => ({
+        ...parts,
+        registry: around(parts.registry, (method, call) => {
+          if (method === 'head') heads++
+          return call()
+        }),
+      }),
+    },
+  })
+  const ask = async (): Promise<void> => {
+    assert.equal((await http.ask('/v1/lineage?of=elsewhere.pages')).status, 404)
+  }
+  await ask()
+  const before = heads
+  await ask()
+  assert.ok(heads > before, 'looked up again')
+})
+
+test('a deadline longer than any timer does not end at once', async () => {
+  await using http = await openHttpStore(shop, {
+    faults: {
+      wrap: (parts) => ({
+        ...parts,
+        online: around(parts.online, async (method, call) => {
+          if (method === 'read') await sleep(30)
+          return await call()
+        }),
+      }),
+    },
+  })
+  const found = await http.store.get('model', { hash: HASH }, { deadline: Infinity })
+  assert.equal(found.$source, 'online')
 })

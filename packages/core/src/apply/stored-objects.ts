@@ -163,7 +163,8 @@ export async function readProjects(
         ? { ...before!, projects, snapshot: Object.freeze({ ...before!.snapshot, revision }) }
         : toProject({ project: name, revision, projects, entries: tree, read, before })
     const isNewer = (revision?.number ?? 0) >= (before?.snapshot.revision?.number ?? 0)
-    if (isNewer) last.set(name, stored)
+    // What is nowhere is not kept: there is no end to the names of what there is not.
+    if (isNewer && treeOf(projects, name) !== undefined) last.set(name, stored)
     return stored
   })
 }

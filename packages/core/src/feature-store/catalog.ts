@@ -126,7 +126,8 @@ export class Catalog {
     const head = await registry.head()
     const isCurrent = known !== undefined && known.revision?.number === head?.number
     const snapshot = isCurrent ? known : await loadSnapshot(registry, project)
-    this.#snapshots.set(project, { snapshot, at })
+    // Of others only what is there is kept: there is no end to the names of what there is not.
+    if (project === this.#code.name || !isEmpty(snapshot)) this.#snapshots.set(project, { snapshot, at })
     return snapshot
   }
 
@@ -246,6 +247,10 @@ export function serviceNamed(snapshot: Snapshot, reference: ServiceReference): S
   const service = snapshot.services.get(name)
   if (service !== undefined) return service
   throw notFound('service_not_found', 'service not found; apply the definitions first', { service: name })
+}
+
+function isEmpty({ entities, sources, groups, onDemand, services, retired }: Snapshot): boolean {
+  return [entities, sources, groups, onDemand, services, retired].every((each) => (each?.size ?? 0) === 0)
 }
 
 function newestVersion(snapshot: Snapshot, name: string): AppliedGroup | undefined {
