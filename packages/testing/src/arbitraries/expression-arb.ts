@@ -23,8 +23,8 @@ const FAMILIES: readonly (readonly ScalarType['kind'][])[] = [
 ]
 
 /**
- * Conditions over the columns of a schema, well typed, in canonical form. Numbers of all types are compared and computed with each other; values
- * are drawn from `pool` where it has any of the type, so that equal ones meet.
+ * Conditions over the columns of a schema, well typed, in canonical form. Numbers of all types are compared and computed with
+ * each other; every other literal is drawn from `pool`, so that equal values meet.
  */
 export function conditionArb(
   schema: ExpressionSchema,
@@ -144,7 +144,7 @@ const EDGES: Readonly<Record<string, readonly Value[]>> = {
   timestamp: [0n, -1n, 1n, 1_709_164_800_000_000n],
 }
 
-/** A schema with a column of every scalar type and of one container, rows of it, and a condition; few values, so that equal ones meet. */
+/** {@link CONDITION_SCHEMA}, rows of it and a condition; with few values, so that equal ones meet. */
 export function conditionWithRowsArb(): fc.Arbitrary<{
   readonly schema: ExpressionSchema
   readonly rows: readonly (readonly (Value | null)[])[]
@@ -166,7 +166,7 @@ export function conditionWithRowsArb(): fc.Arbitrary<{
     .map(({ rows, where }) => ({ schema: CONDITION_SCHEMA, rows, where }))
 }
 
-/** Two columns of each scalar type, so that columns meet, some with names that SQL must quote. */
+/** Two columns of each scalar type, one of them with a name that SQL must quote, and a container. */
 export const CONDITION_SCHEMA: ExpressionSchema = [
   ...FAMILIES.flat().flatMap((kind) => [
     { name: kind, type: { kind } },
