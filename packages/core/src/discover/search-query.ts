@@ -18,6 +18,8 @@ export interface SearchQuery {
 const QUERY_CHARS_MAX = 500
 /** Words and filters of a query. */
 const QUERY_PARTS_MAX = 16
+/** Words of a query, those that `_` joins counted each: two names of the longest kind have as many. */
+const QUERY_WORDS_MAX = 64
 
 /**
  * Reads what a person has typed. A value with spaces stands in quotation marks: `owner:"ops ml"`. What only looks like
@@ -31,9 +33,7 @@ const QUERY_PARTS_MAX = 16
  */
 export function parseQuery(text: string): SearchQuery {
   const parts = text.length > QUERY_CHARS_MAX ? [] : [...text.matchAll(PART)]
-  if (text.length > QUERY_CHARS_MAX || parts.length > QUERY_PARTS_MAX) {
-    throw invalid('query_too_long', 'search for fewer words', { QUERY_CHARS_MAX, QUERY_PARTS_MAX })
-  }
+  if (text.length > QUERY_CHARS_MAX || parts.length > QUERY_PARTS_MAX) throw tooLong()
   const words: string[] = []
   const filters: { by: SearchFilter; value: string }[] = []
   for (const [part, name, quoted, plain] of parts) {
@@ -43,7 +43,13 @@ export function parseQuery(text: string): SearchQuery {
       words.push(...part.toLowerCase().replace(VERSION, ' v$1').split(NO_NAME).filter(Boolean))
     else if (value !== '') filters.push({ by, value })
   }
+  // What stands without a space between is looked up word by word too.
+  if (words.length > QUERY_PARTS_MAX || wordsOf(words.join(' ')).length > QUERY_WORDS_MAX) throw tooLong()
   return { words, filters }
+}
+
+function tooLong(): Error {
+  return invalid('query_too_long', 'search for fewer words', { QUERY_CHARS_MAX, QUERY_PARTS_MAX })
 }
 
 const PART = /(?:([a-z]+):(?:"([^"]*)"|(\S*)))|\S+/giu

@@ -133,6 +133,9 @@ suite('search', () => {
   test('a query that is too long is refused', () => {
     assert.throws(() => search(index, 'a '.repeat(50)), { code: 'query_too_long' })
     assert.throws(() => search(index, 'a'.repeat(501)), { code: 'query_too_long' })
+    assert.throws(() => search(index, 'a-'.repeat(17)), { code: 'query_too_long' })
+    assert.throws(() => search(index, 'a_'.repeat(65)), { code: 'query_too_long' })
+    search(index, `${'a_'.repeat(31)}b:${'a_'.repeat(31)}b`)
   })
 
   test('finds everything by its exact name, before anything else', () => {
