@@ -69,9 +69,9 @@ export class ExactSum {
     return rare.plus > 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
   }
 
-  /** The float nearest to the sum and the rest, while two floats hold it; else null. */
+  /** The float nearest to the sum and the rest, where nothing but finite values were added and two floats hold their sum; else null. */
   asTwo(): readonly [high: number, low: number] | null {
-    return this.#parts === null ? [this.#high, this.#low] : null
+    return this.#parts === null && this.#rare === null ? [this.#high, this.#low] : null
   }
 
   /** The sum of what is finite, exactly. */

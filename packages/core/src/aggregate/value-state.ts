@@ -2,7 +2,7 @@ import { ByteWriter } from '../codec/byte-writer.ts'
 import { type AsofError, invalid, isAsofError } from '../errors/asof-error.ts'
 import { valueCodec } from '../codec/value-codec.ts'
 import { type FeatureType, type ScalarType, typeName } from '../model/feature-type.ts'
-import type { Value } from '../model/value.ts'
+import type { ScalarValue, Value } from '../model/value.ts'
 import { corruptState, type StateReader, type StateWriter } from './state-bytes.ts'
 import { LIMITS } from '../limits/limits.ts'
 
@@ -11,6 +11,8 @@ export interface ValueState {
   /** The longest encoding of one value. */
   readonly bytesMax: number
   write(value: Value, into: StateWriter): void
+  /** The same without a length. */
+  writeBare(value: Value, into: StateWriter): void
   read(from: StateReader): Value
 }
 
@@ -18,12 +20,14 @@ export interface ValueState {
 export function valueState(type: FeatureType): ValueState {
   const codec = valueCodec(type)
   if (!codec.variable) {
+    const write = (value: Value, into: StateWriter): void => {
+      const at = into.reserve(codec.slotBytes)
+      codec.write(into.view, at, value)
+    }
     return {
       bytesMax: codec.slotBytes,
-      write(value, into) {
-        const at = into.reserve(codec.slotBytes)
-        codec.write(into.view, at, value)
-      },
+      write,
+      writeBare: write,
       read: (from) => undamaged(() => codec.read(from.view, from.skip(codec.slotBytes))),
     }
   }
@@ -33,6 +37,11 @@ export function valueState(type: FeatureType): ValueState {
       SCRATCH.reset()
       codec.append(SCRATCH, value)
       into.whole(SCRATCH.length)
+      into.append(SCRATCH.bytes.subarray(0, SCRATCH.length))
+    },
+    writeBare(value, into) {
+      SCRATCH.reset()
+      codec.append(SCRATCH, value)
       into.append(SCRATCH.bytes.subarray(0, SCRATCH.length))
     },
     read(from) {
@@ -139,11 +148,18 @@ function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length
 }
 
+/** The encoding, after the same has been done to the fields of a struct. */
 function encodedIdentity(type: FeatureType): ValueIdentity {
   const codec = valueCodec(type)
+  const floats =
+    type.kind === 'struct'
+      ? Object.keys(type.fields).filter((name) => type.fields[name]!.kind.startsWith('float'))
+      : []
   return (value) => {
+    const plain = { ...(value as Record<string, ScalarValue | null>) }
+    for (const name of floats) if (plain[name] === 0) plain[name] = 0
     SCRATCH.reset()
-    if (codec.variable) codec.append(SCRATCH, value)
+    if (codec.variable) codec.append(SCRATCH, type.kind === 'struct' ? plain : value)
     return latin1(SCRATCH.bytes.subarray(0, SCRATCH.length))
   }
 }

@@ -34,6 +34,10 @@ export const LIMITS = {
   stagedOrphanAgeMs: 3_600_000,
   /** Runs of a scheduled group in one call of materialize or restate. */
   runsPerCallMax: 1_000_000,
+  /** Items that one aggregation gives: of `firstN`, `lastN`, `topK`, and the bounds of a histogram. */
+  aggregateItemsMax: 1_000,
+  /** Distinct values that an exact aggregation may be declared to hold. */
+  distinctValuesMax: 65_536,
   /** Rows kept in the quarantine of one group version; later ones are counted only. */
   quarantineRowsMax: 100_000,
   /** Levels of one expression. */

@@ -162,7 +162,10 @@ test('a stamp that is kept and not copied is found', () => {
       return { stamp, value: Number(from.signed()) }
     },
   }
-  assert.throws(() => checkAggregationLaws(last, { value }), /adding an event equals merging the state of it alone/)
+  assert.throws(
+    () => checkAggregationLaws(last, { value }),
+    /adding an event equals merging the state of it alone/,
+  )
 })
 
 test('a function that is an aggregation, but not the one that it should be, is found', () => {

@@ -18,6 +18,9 @@ export function fractionOf(value: number): Fraction {
 
 /** The exact sum. */
 export function plus(a: Fraction, b: Fraction): Fraction {
+  // Denominators are powers of two as a rule, of which the greater serves both.
+  if (b.under % a.under === 0n) return { over: a.over * (b.under / a.under) + b.over, under: b.under }
+  if (a.under % b.under === 0n) return plus(b, a)
   return { over: a.over * b.under + b.over * a.under, under: a.under * b.under }
 }
 
