@@ -88,3 +88,36 @@ test('materialize: a group that fails does not stop the others, and is said with
   )
   await assert.rejects(asof('materialize', 'b'), { code: 'source_file_not_found' })
 })
+
+test('an import that appends nothing is not the first one, and the source may be mended until rows are stored', async () => {
+  const csv = { reads: { format: 'csv', path: 'a.csv' } }
+  const zoned = (zone: string) => source('a', { ...csv, eventTime: { column: 'at', zone } })
+  const model = {
+    kind: 'service',
+    name: 'model',
+    features: [{ name: 'n', group: 'a', feature: 'n', keys: { user: 'user' } }],
+  }
+  await defined(zoned('UTC'), group('a'), model)
+  await write('a.csv', 'user,at,n\n')
+  await asof('apply')
+  await asof('materialize')
+  await write('a.csv', 'user,at,n\nann,2024-01-01 10:00:00,much\n')
+  assert.match(
+    (await asof('materialize')).stdout,
+    /1 row refused.*\na@1: no row fitted, so nothing was imported/,
+  )
+  await defined(zoned('Europe/Vienna'), group('a'), model)
+  assert.match(
+    (await asof('plan')).stdout,
+    /source\/a {2}safe\n +eventTime changes; no row of a@1 is stored yet/,
+  )
+  await asof('apply')
+  await write('a.csv', 'user,at,n\nann,2024-01-01 10:00:00,3\n')
+  await asof('materialize')
+  const past = await asof('get', 'model', 'user=ann', '--as-of', '2024-01-01T09:00:00Z', '--json')
+  const { features } = JSON.parse(past.stdout) as { features: { n: { value: number } } }
+  assert.equal(features.n.value, 3, 'known when the source says, at ten in Vienna')
+  await defined(zoned('UTC'), group('a'), model)
+  assert.match((await asof('plan')).stdout, /source\/a {2}breaking/)
+  await assert.rejects(asof('apply'), { code: 'breaking_change' })
+})

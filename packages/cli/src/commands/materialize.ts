@@ -138,8 +138,7 @@ function shownResults(results: readonly MaterializeResult[], colours: Colours): 
     ...lost
       .filter(({ quarantined }) => quarantined > 0)
       .map(
-        ({ group }) =>
-          `${group}: no row fitted; what fits later is known from then on, unless the version is raised`,
+        ({ group }) => `${group}: no row fitted, so nothing was imported: mend the rows or what is declared`,
       ),
     'see `asof quarantine list`',
   ].join('\n')

@@ -20,6 +20,8 @@ export interface ApplyOptions extends CommitOptions {
    * nothing. By default the newest.
    */
   readonly base?: Snapshot
+  /** Group versions, by `name@version`, of which nothing was computed or stored yet. */
+  readonly empty?: ReadonlySet<string>
 }
 
 /** What has been applied. */
@@ -61,7 +63,7 @@ export async function applyDefinitions(
   const result = await commitProject(registry, project, options, (snapshot, at) => {
     base ??= snapshot
     const target = keepingSame(snapshot, rebase(base, wanted, snapshot))
-    plan = planChecked(snapshot, target)
+    plan = planChecked(snapshot, target, options.empty)
     if (plan.changes.length === 0) return undefined
     refuse(plan, options.allowBreaking === true)
     return nextSnapshot(snapshot, target, at)

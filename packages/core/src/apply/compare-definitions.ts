@@ -39,6 +39,8 @@ export interface CompareContext {
   readonly after: DefinitionIndex
   /** Services of `before` that rest on a definition or feature. */
   readonly readers: (id: string) => readonly ServiceDefinition[]
+  /** Group versions, by `name@version`, of which nothing was computed or stored yet. */
+  readonly empty: ReadonlySet<string>
 }
 
 /** What differs between two definitions of one id. */
@@ -111,7 +113,7 @@ function compareEntities(
 function compareSources(
   before: SourceDefinition,
   after: SourceDefinition,
-  { readers, before: was, after: will }: CompareContext,
+  { readers, before: was, after: will, empty }: CompareContext,
 ): readonly Finding[] {
   const id = definitionId(before)
   if (before.reads.format === 'request' && after.reads.format === 'request') {
@@ -128,6 +130,10 @@ function compareSources(
   const what = `${changed.join(', ')} changes`
   if (reading.length === 0) return [{ severity: 'safe', reason: what }]
   const groups = reading.map(([group]) => group).join(', ')
+  const models = readers(id).filter((service) => service.consumers.length > 0)
+  if (models.length === 0 && reading.every(([group]) => empty.has(group))) {
+    return [{ severity: 'safe', reason: `${what}; no row of ${groups} is stored yet` }]
+  }
   const reason = `${what}, and with it values of ${groups}: raise their versions`
   return [{ severity: 'breaking', reason, breaks: readers(id) }]
 }

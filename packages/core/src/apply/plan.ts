@@ -48,6 +48,7 @@ export const SEVERITIES: readonly Severity[] = ['safe', 'needs_data', 'breaking'
 /**
  * Plans to make `definitions` all that a project has: what is not among them is removed.
  *
+ * @param empty group versions, by `name@version`, of which nothing was computed or stored yet
  * @throws {AsofError} of kind `invalid` when they do not fit together; `code_missing` for an on-demand group whose
  * code was not found yet
  * @example
@@ -58,12 +59,20 @@ export const SEVERITIES: readonly Severity[] = ['safe', 'needs_data', 'breaking'
  * plan.severity // 'safe'
  * ```
  */
-export function planApply(snapshot: Snapshot, definitions: readonly Definition[]): ApplyPlan {
-  return planChecked(snapshot, checkDefinitions(definitions))
+export function planApply(
+  snapshot: Snapshot,
+  definitions: readonly Definition[],
+  empty: ReadonlySet<string> = new Set(),
+): ApplyPlan {
+  return planChecked(snapshot, checkDefinitions(definitions), empty)
 }
 
 /** {@link planApply} of what `checkDefinitions` has answered. */
-export function planChecked(snapshot: Snapshot, wanted: readonly Definition[]): ApplyPlan {
+export function planChecked(
+  snapshot: Snapshot,
+  wanted: readonly Definition[],
+  empty: ReadonlySet<string> = new Set(),
+): ApplyPlan {
   for (const definition of wanted) {
     if (definition.kind === 'on_demand' && definition.code.fingerprint === '') {
       throw invalid('code_missing', 'fill in the code of the on-demand group first', {
@@ -71,7 +80,7 @@ export function planChecked(snapshot: Snapshot, wanted: readonly Definition[]): 
       })
     }
   }
-  const changes = changesBetween(snapshot, wanted)
+  const changes = changesBetween(snapshot, wanted, empty)
   return Object.freeze({
     project: snapshot.project,
     base: snapshot.revision?.number ?? 0,
@@ -83,10 +92,14 @@ export function planChecked(snapshot: Snapshot, wanted: readonly Definition[]): 
 
 /** What differs between two snapshots of one project, as a plan that leads from one to the other. */
 export function diffSnapshots(before: Snapshot, after: Snapshot): readonly PlannedChange[] {
-  return changesBetween(before, definitionsOf(after))
+  return changesBetween(before, definitionsOf(after), new Set())
 }
 
-function changesBetween(snapshot: Snapshot, wanted: readonly Definition[]): readonly PlannedChange[] {
+function changesBetween(
+  snapshot: Snapshot,
+  wanted: readonly Definition[],
+  empty: ReadonlySet<string>,
+): readonly PlannedChange[] {
   const present = definitionsOf(snapshot)
   const before = definitionsById(present)
   const after = definitionsById(wanted)
@@ -98,6 +111,7 @@ function changesBetween(snapshot: Snapshot, wanted: readonly Definition[]): read
   let readers: CompareContext['readers'] | undefined
   const context: CompareContext = {
     snapshot,
+    empty,
     before: indexDefinitions(present),
     after: indexDefinitions(wanted),
     readers: (id) => (readers ??= serviceReaders(indexDefinitions(present.map(told))))(id),

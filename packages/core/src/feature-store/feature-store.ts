@@ -1,4 +1,4 @@
-import { AsofError, invalid } from '../errors/asof-error.ts'
+import { AsofError, invalid, isAsofError } from '../errors/asof-error.ts'
 import { givenInstant, type Instant } from '../clock/instant.ts'
 import { applyDefinitions, type ApplyOptions, type ApplyResult } from '../apply/apply.ts'
 import { planApply, type ApplyPlan } from '../apply/plan.ts'
@@ -17,11 +17,10 @@ import { OnlineSink } from '../ingest/online-sink.ts'
 import { countSuperseded, pushRows, type PushName, type PushOptions } from '../ingest/push.ts'
 import type { PushResult, PushRow } from '../ingest/push.ts'
 import { pushBatch, type PushBatchResult, type PushedBatch } from '../ingest/push-batch.ts'
-import { recordedThrough } from '../ingest/recorded-runs.ts'
 import { Quarantine, type QuarantinedRow } from '../ingest/quarantine.ts'
 import { SINK_SETTINGS, Sinks, type SinkSettings } from '../ingest/sinks.ts'
 import type { SourceAccess } from '../ingest/source-relation.ts'
-import { groupId, type Definition, type GroupDefinition } from '../model/definition.ts'
+import type { Definition } from '../model/definition.ts'
 import type { FeatureService, KeysOf, RequestOf, VectorOf } from '../model/feature-service.ts'
 import type { Project } from '../model/project.ts'
 import type { NaiveValue } from '../point-in-time/visible.ts'
@@ -42,6 +41,7 @@ import { silentTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { TrainingSet } from '../train/train.ts'
 import type { Verification } from '../train/verify.ts'
 import { Catalog, type GroupReference, type ServiceReference } from './catalog.ts'
+import { emptyGroups, groupStatuses, type GroupStatus } from './group-status.ts'
 import { Lookups, type Questions } from './lookups.ts'
 import { storeProgress, type StoreProgress } from './store-progress.ts'
 import { RegistryDesk, type RegistryDeskParts } from './registry-desk.ts'
@@ -52,6 +52,8 @@ import {
   type TrainingParts,
   type VerifyOptions,
 } from './training.ts'
+
+export type { GroupStatus } from './group-status.ts'
 
 /** What a feature store is made of: one implementation of each port. A preset is one literal of these. */
 export interface FeatureStoreParts {
@@ -143,7 +145,10 @@ export class FeatureStore extends RegistryDesk implements AsyncDisposable {
    */
   async plan(definitions: readonly Definition[] = this.#code.definitions): Promise<ApplyPlan> {
     this.#open()
-    return planApply(await this.#catalog.refreshed(), definitions)
+    const snapshot = await this.#catalog.refreshed()
+    const plan = planApply(snapshot, definitions)
+    // Whether a change of values breaks anything depends on what is stored, which is looked at only then.
+    return plan.severity === 'breaking' ? planApply(snapshot, definitions, await this.#emptyGroups()) : plan
   }
 
   /**
@@ -161,11 +166,17 @@ export class FeatureStore extends RegistryDesk implements AsyncDisposable {
   ): Promise<ApplyResult> {
     this.#open()
     const { definitions = this.#code.definitions, ...rest } = options
-    const result = await applyDefinitions(this.#parts.registry, this.project, definitions, {
-      author: 'unknown',
-      message: '',
-      ...rest,
-      now: () => this.#parts.log.now(),
+    const applying = async (empty?: ReadonlySet<string>): Promise<ApplyResult> =>
+      await applyDefinitions(this.#parts.registry, this.project, definitions, {
+        author: 'unknown',
+        message: '',
+        ...rest,
+        ...(empty && { empty }),
+        now: () => this.#parts.log.now(),
+      })
+    const result = await applying().catch(async (error: unknown) => {
+      if (!isAsofError(error) || error.code !== 'breaking_change') throw error
+      return await applying(await this.#emptyGroups())
     })
     await this.#catalog.refreshed()
     return result
@@ -383,26 +394,8 @@ export class FeatureStore extends RegistryDesk implements AsyncDisposable {
 
   /** Where each group stands, or one of them. */
   async status(only?: GroupReference): Promise<readonly GroupStatus[]> {
-    const [online, offline] = await this.#sinks.positions()
-    const end = await this.#parts.log.end()
-    const quarantined = Map.groupBy(await this.#quarantine.list(), (row) => row.group)
-    const groups: GroupStatus[] = []
     const plans = only === undefined ? await this.#catalog.groups() : [await this.#catalog.group(only)]
-    for (const plan of plans) {
-      const { group } = plan
-      const table = await this.#parts.offline.snapshot(plan.offlineTable)
-      groups.push({
-        group: groupId(group.definition),
-        status: group.definition.status,
-        rows: table?.files.reduce((sum, file) => sum + (file.rows ?? 0), 0) ?? 0,
-        tableVersion: table?.version,
-        runsThrough: await recordedThrough(this.#parts.log, plan),
-        quarantined: quarantined.get(groupId(group.definition))?.length ?? 0,
-        onlineLag: end - online,
-        offlineLag: end - offline,
-      })
-    }
-    return groups
+    return await groupStatuses({ ...this.#parts, sinks: this.#sinks }, this.#quarantine, plans)
   }
 
   /** Where the sinks and each group's pipeline stand; cheaper than `status`, for metrics. */
@@ -458,6 +451,10 @@ export class FeatureStore extends RegistryDesk implements AsyncDisposable {
     }
   }
 
+  async #emptyGroups(): Promise<ReadonlySet<string>> {
+    return await emptyGroups({ ...this.#parts, sinks: this.#sinks }, await this.#catalog.groups())
+  }
+
   /** Whether a group's source says that rows from the future are held, however far ahead. */
   async #holds(plan: GroupPlan): Promise<boolean> {
     const { compute } = plan.group.definition
@@ -479,18 +476,4 @@ export class FeatureStore extends RegistryDesk implements AsyncDisposable {
 /** Refuses what only looks like an instant, such as milliseconds. */
 function checkInstants(...given: readonly (Instant | undefined)[]): void {
   for (const each of given) if (each !== undefined) givenInstant(each)
-}
-
-/** Where a group stands. */
-export interface GroupStatus {
-  readonly group: string
-  readonly status: GroupDefinition['status']
-  readonly rows: number
-  readonly tableVersion: number | undefined
-  /** The last run instant recorded, for a scheduled group. */
-  readonly runsThrough: Instant | undefined
-  readonly quarantined: number
-  /** Log positions not yet applied. */
-  readonly onlineLag: number
-  readonly offlineLag: number
 }

@@ -278,10 +278,11 @@ async function importHistory(
   })
   await parts.quarantine.add(nameOf(plan), found.rejected, now)
   const imported = after ?? 0
-  if (after === undefined || found.rows > 0) {
+  // What appends nothing has materialized nothing, so that a source may be mended before its history is declared.
+  if (found.rows > 0) {
     // Rows that turn up after the first import were not known before now: the past never moves.
     const created = after === undefined ? 'file' : 'later'
-    const name = { producer, sequence: imported + Math.max(1, found.rows), after }
+    const name = { producer, sequence: imported + found.rows, after }
     await commitAt(parts, plan, found, name, IMPORT_FIRST + imported, { sequence: 'file', created })
     await parts.sinks.drain({ offline: true })
   }
