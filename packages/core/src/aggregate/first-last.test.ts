@@ -96,7 +96,7 @@ test('the distinct variants give each value once, by its first or last event', (
 
 test('structs are distinct by their fields, -0 and 0 being one', () => {
   const struct = (city: string | null, delay: number | null): Value =>
-    Object.assign(Object.create(null) as object, { city, delay }) as Value
+    Object.assign(Object.create(null) as object, { city, delay })
   const values = [struct('a', 0), struct('a', -0), struct('a', null), struct(null, 0), struct('b', 0)]
   const events = values.map((value, s) => ({ value, stamp: { e: 0, c: 0, s } as unknown as Stamp }))
   const last = lastNOf(STRUCT, 5, true)

@@ -14,6 +14,7 @@ import { StateWriter, type StateReader } from './state-bytes.ts'
 import {
   checkWhole,
   isScalar,
+  undamaged,
   type ValueIdentity,
   valueIdentity,
   type ValueState,
@@ -137,7 +138,8 @@ class InOrder implements Aggregation<EntriesState> {
 
   decode(from: StateReader): EntriesState {
     const entries = Array.from({ length: from.wholeUpTo(this.#n) }, (): Entry => {
-      const stamp = decodeStamp(from.bytes, from.skip(STAMP_BYTES))
+      const at = from.skip(STAMP_BYTES)
+      const stamp = undamaged(() => decodeStamp(from.bytes, at))
       const value = this.#values.read(from)
       return { stamp, value, identity: this.#identity === null ? null : this.#identity(value) }
     })

@@ -56,7 +56,7 @@ class Histogram implements Aggregation<HistogramState> {
   }
 
   empty(): HistogramState {
-    return { counts: new Array<number>(this.#bounds.length + 1).fill(0) }
+    return { counts: Array.from({ length: this.#bounds.length + 1 }, () => 0) }
   }
 
   add(state: HistogramState, value: Value | null): void {

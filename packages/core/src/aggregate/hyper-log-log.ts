@@ -45,7 +45,7 @@ export class HyperLogLog {
   estimate(): number {
     const registers = 2 ** this.#precision
     const rankMax = 65 - this.#precision
-    const counts = new Array<number>(rankMax + 1).fill(0)
+    const counts = Array.from({ length: rankMax + 1 }, () => 0)
     let inUse = 0
     for (const [, rank] of this.#inUse()) {
       counts[rank]! += 1
@@ -55,7 +55,7 @@ export class HyperLogLog {
     let sum = registers * tau(1 - counts[rankMax]! / registers)
     for (let rank = rankMax - 1; rank >= 1; rank--) sum = 0.5 * (sum + counts[rank]!)
     sum += registers * sigma((registers - inUse) / registers)
-    return (registers * registers) / (2 * LN_2 * sum)
+    return (registers * registers) / (2 * Math.LN2 * sum)
   }
 
   /** Appends how many registers are in use, and then these, or all. */
@@ -146,9 +146,6 @@ export class HyperLogLog {
 export function hyperLogLogBytesMax(precision: number): number {
   return 2 ** precision + 4
 }
-
-/** The float nearest to the natural logarithm of 2. */
-const LN_2 = 0.6931471805599453
 
 /** What empty registers tell: the sum of `x^(2^k) * 2^(k-1)`, with x itself first. */
 function sigma(x: number): number {

@@ -184,12 +184,12 @@ function variableBytesMax(type: FeatureType): number {
   }
 }
 
-/** What the codec of rows calls a damaged row is a damaged state here. */
-function undamaged<T>(read: () => T): T {
+/** Reads by a codec of rows or stamps; what is damaged to it is a damaged state here. */
+export function undamaged<T>(read: () => T): T {
   try {
     return read()
   } catch (error) {
     if (!isAsofError(error, 'corrupt')) throw error
-    throw corruptState('a value that is none of its type')
+    throw corruptState('a value or a stamp that is none')
   }
 }

@@ -132,7 +132,8 @@ export function naiveHistogram(
 
 /** The value at rank `floor(q * (n - 1))` in order, NaN aside. */
 export function naiveQuantile(values: readonly (Value | null)[], q: number): number | null {
-  const sorted = (given(values).map(Number) as number[])
+  const sorted = given(values)
+    .map(Number)
     .filter((number) => !Number.isNaN(number))
     .sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
   return sorted[Math.floor(q * (sorted.length - 1))] ?? null
