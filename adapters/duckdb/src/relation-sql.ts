@@ -53,7 +53,7 @@ export interface RelationSql {
 export async function relationSql(database: Database, relation: Relation): Promise<RelationSql> {
   switch (relation.kind) {
     case 'files':
-      return filesSql(database, relation.format, relation.paths)
+      return filesSql(database, relation.format, relation.paths, relation.required)
     case 'table': {
       const paths = relation.files.map(({ localPath }) => localPath)
       const sql = await readingFiles(database, paths, () =>
@@ -112,6 +112,7 @@ async function filesSql(
   database: Database,
   format: 'parquet' | 'csv' | 'jsonl',
   paths: readonly string[],
+  required: readonly string[] = [],
 ): Promise<RelationSql> {
   if (paths.length === 0) throw invalid('no_files', 'the source has no files')
   const files = filePaths(paths)
@@ -146,6 +147,7 @@ async function filesSql(
     }
     case 'jsonl': {
       const sql = await jsonLinesSql(database.connection, files)
+      if (required.length > 0) await checkWhole(database.connection, files, required)
       return described(database, { sql, form: 'json', parquetPaths: [], hasQuery: false })
     }
   }
@@ -205,7 +207,10 @@ async function jsonLinesSql(connection: DuckDBConnection, files: string): Promis
   const found = await queryRows(
     connection,
     `SELECT name, list(DISTINCT kind) AS kinds, max(abs(TRY_CAST(whole AS HUGEINT)))::VARCHAR AS largest FROM (
-       SELECT name, json_type(value) AS kind,
+       SELECT name,
+              -- A number that is none that a DOUBLE has is looked at by itself, and refused.
+              CASE WHEN json_type(value) = 'DOUBLE' AND NOT isfinite(TRY_CAST(value->>'$' AS DOUBLE)) THEN 'TOO_LARGE'
+                   ELSE json_type(value) END AS kind,
               CASE WHEN json_type(value) IN ('BIGINT', 'UBIGINT') THEN value->>'$' END AS whole
        FROM (SELECT unnest(json_keys(line)) AS name, unnest(json_extract(line, '$.*')) AS value
              FROM read_ndjson_objects(${files}) AS lines(line))
@@ -220,6 +225,28 @@ async function jsonLinesSql(connection: DuckDBConnection, files: string): Promis
   if (columns.length === 0) throw invalid('no_columns', 'the files have no JSON objects', { files })
   const types = found.map(({ name }) => `${literal(String(name))}: 'JSON'`).join(', ')
   return `SELECT ${columns.join(', ')} FROM read_json(${files}, format = 'newline_delimited', columns = {${types}})`
+}
+
+/** Refuses objects that do not name each of some columns. @throws {AsofError} `partial_row` */
+async function checkWhole(
+  connection: DuckDBConnection,
+  files: string,
+  required: readonly string[],
+): Promise<void> {
+  const counts = required.map(
+    (name, at) => `count(*) FILTER (NOT list_contains(json_keys(line), ${literal(name)})) AS c${at}`,
+  )
+  const [found] = await queryRows(
+    connection,
+    `SELECT ${counts.join(', ')} FROM read_ndjson_objects(${files}) AS lines(line)
+     WHERE coalesce(line->>'$._deleted', '') <> 'true'`,
+  )
+  const at = required.findIndex((_, each) => Number(found?.[`c${each}`] ?? 0) > 0)
+  if (at < 0) return
+  throw invalid('partial_row', 'a row needs every feature; write null where there is no value', {
+    absent: required[at],
+    rows: Number(found![`c${at}`]),
+  })
 }
 
 function jsonColumnType(

@@ -46,6 +46,29 @@ describe('a pushed batch', () => {
     await nothingLeft(it)
   })
 
+  it('has whole rows: what one of them does not say is not null', async () => {
+    await using it = await openPushServer()
+    const row = (user: string, rest: string): string => `{"user":"${user}","event_timestamp":"${E}"${rest}}\n`
+    const whole = row('a', ',"count":1,"score":null')
+    const partial = await it.send(path(), whole + row('b', ',"count":2') + row('c', ',"count":2'), JSONL)
+    assert.deepEqual([partial.status, partial.body['code']], [400, 'partial_row'])
+    assert.deepEqual(partial.body['details'], { absent: 'score', rows: 2 })
+    const gone = await it.send(path(), whole + row('b', ',"_deleted":true'), JSONL)
+    assert.deepEqual([gone.status, gone.body['accepted']], [200, 2])
+    await nothingLeft(it)
+  })
+
+  it('has no number that its type has not', async () => {
+    await using it = await openPushServer()
+    for (const [sequence, score] of ['1e400', '-1e400'].entries()) {
+      const line = `{"user":"a","event_timestamp":"${E}","count":1,"score":${score}}\n`
+      const refused = await it.send(path(`producer=p&sequence=${sequence}`), line, JSONL)
+      assert.deepEqual([refused.body['accepted'], refused.body['rejected']], [0, 1], score)
+    }
+    const said = `{"user":"a","event_timestamp":"${E}","count":1,"score":"Infinity"}\n`
+    assert.equal((await it.send(path('producer=p&sequence=9'), said, JSONL)).body['accepted'], 1)
+  })
+
   it('may be CSV or Parquet', async () => {
     await using it = await openPushServer()
     const csv = await it.send(

@@ -86,8 +86,12 @@ async function extracted(
   now: Instant,
   { hold, ...call }: LongCall & { readonly hold: boolean },
 ): Promise<Extraction> {
+  // Rows are whole: what a row of JSON does not say is not null.
+  const required = plan.group.definition.features.map(({ name }) => name)
   const relation: Relation =
-    'relation' in batch ? batch.relation : { kind: 'files', format: batch.format, paths: [batch.path] }
+    'relation' in batch
+      ? batch.relation
+      : { kind: 'files', format: batch.format, paths: [batch.path], required }
   const columns = groupColumns(plan)
   const extract = async (unit: { readonly unit?: 'us' }): Promise<Extraction> => {
     const source: SourceRelation = {

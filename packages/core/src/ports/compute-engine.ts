@@ -61,6 +61,8 @@ export type Relation =
       readonly kind: 'files'
       readonly format: 'parquet' | 'csv' | 'jsonl'
       readonly paths: readonly string[]
+      /** Of `jsonl`: columns that every object has, if only as null, but where its `_deleted` is true; else `partial_row`. */
+      readonly required?: readonly string[]
     }
   /** Data files of a table snapshot (Delta), with the table's columns. */
   | { readonly kind: 'table'; readonly files: readonly DataFile[]; readonly columns: readonly TableColumn[] }
