@@ -121,3 +121,23 @@ test('an import that appends nothing is not the first one, and the source may be
   assert.match((await asof('plan')).stdout, /source\/a {2}breaking/)
   await assert.rejects(asof('apply'), { code: 'breaking_change' })
 })
+
+test('who works with definitions that are not applied is told so, people only', async () => {
+  const pushed = { compute: { from: 'push' } }
+  await defined(group('a', pushed))
+  const row = JSON.stringify({ user: 'ann', event_timestamp: ROW.at, n: 3 })
+  assert.equal((await asof('status')).stderr, '', 'nothing is applied yet, which is said anyway')
+  await asof('apply')
+  assert.equal((await asof('push', 'a', '--row', row)).stderr, '')
+  await defined(group('a', { ...pushed, ttl: '1h' }), group('b', pushed))
+  for (const args of [['status'], ['push', 'a', '--row', row], ['materialize']]) {
+    assert.equal(
+      (await asof(...args)).stderr,
+      'definitions were changed and not applied: run `asof apply` (2 changes)\n',
+      args[0],
+    )
+  }
+  assert.equal((await asof('status', '--json')).stderr, '')
+  await asof('apply', '--allow-breaking')
+  assert.equal((await asof('status')).stderr, '')
+})

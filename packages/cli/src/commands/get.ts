@@ -11,6 +11,7 @@ import {
 import { instantArgument, namedValues } from '../command-values.ts'
 import { formatAge } from '../figures.ts'
 import { findProject, openProject, type ProjectOptions } from '../find-project.ts'
+import { noteUnapplied } from '../note-unapplied.ts'
 import { deprecationText } from '../registry-text.ts'
 import { isFigure, shownValue } from '../shown-value.ts'
 import type { Colours, Terminal } from '../terminal.ts'
@@ -34,6 +35,7 @@ export async function get(
     ...(options.expect !== undefined && { expect: options.expect }),
   }
   await using store = await openProject(await findProject(options))
+  await noteUnapplied(terminal, store)
   const { shape, ...plan } = await store.servicePlan(service)
   const key = namedValues(keys, shape.keys, 'key')
   const absent = shape.keys.map(({ name }) => name).filter((name) => !Object.hasOwn(key, name))

@@ -11,6 +11,7 @@ import {
 import { instantArgument, rangeArgument } from '../command-values.ts'
 import { countOf, formatCount } from '../figures.ts'
 import { findProject, openProject, type ProjectOptions } from '../find-project.ts'
+import { noteUnapplied } from '../note-unapplied.ts'
 import { errorDocument, reportError } from '../report-error.ts'
 import { restated, textOf } from '../restated-error.ts'
 import type { Colours, Terminal } from '../terminal.ts'
@@ -27,6 +28,7 @@ export async function materialize(
     ...(options.to !== undefined && { to: instantArgument(options.to, '--to') }),
   }
   await using store = await openProject(await findProject(options))
+  await noteUnapplied(terminal, store)
   const named = groups.length > 0 ? groups : await computedGroups(store)
   const results: MaterializeResult[] = []
   const failed: FailedGroup[] = []

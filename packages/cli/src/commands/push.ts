@@ -12,6 +12,7 @@ import {
 import { wholeArgument } from '../command-values.ts'
 import { countOf, formatCount } from '../figures.ts'
 import { fileError, findProject, openProject, type ProjectOptions } from '../find-project.ts'
+import { noteUnapplied } from '../note-unapplied.ts'
 import { jsonLines, type JsonLinesBatch } from '../json-lines.ts'
 import { restated, textOf } from '../restated-error.ts'
 import type { Terminal } from '../terminal.ts'
@@ -56,6 +57,7 @@ export async function push(
   }
   const first = wholeArgument(options.fromSequence ?? '0', '--from-sequence', 0)
   await using store = await openProject(await findProject(options))
+  await noteUnapplied(terminal, store)
   const plan = await store.groupPlan(group)
   const sum: PushSum = {
     group,

@@ -15,6 +15,7 @@ import {
 import { wholeArgument } from '../command-values.ts'
 import { openFeatureStore } from '../embedded.ts'
 import { findProject, type ProjectOptions } from '../find-project.ts'
+import { noteUnapplied } from '../note-unapplied.ts'
 import type { Terminal } from '../terminal.ts'
 import { asofVersion } from '../version.ts'
 
@@ -38,6 +39,7 @@ export async function serve(
   const { config, projectFolder } = await findProject(options)
   const { telemetry } = metrics
   await using store = await openFeatureStore({ ...config, projectFolder, telemetry })
+  await noteUnapplied(terminal, store)
   const incoming = join(resolve(projectFolder, config.folder ?? '.asof'), 'incoming')
   await mkdir(incoming, { recursive: true })
   await using server = createServer({

@@ -1,6 +1,7 @@
 import { formatInstant, type Deprecation, type GroupStatus, type Instant } from '@asof/core'
 import { formatAge, formatCount } from '../figures.ts'
 import { findProject, openProject, type ProjectOptions } from '../find-project.ts'
+import { noteUnapplied } from '../note-unapplied.ts'
 import { deprecationText } from '../registry-text.ts'
 import type { Colours, Terminal } from '../terminal.ts'
 import { textTable } from '../text-table.ts'
@@ -8,6 +9,7 @@ import { textTable } from '../text-table.ts'
 /** `asof status`: where each group stands. */
 export async function status(terminal: Terminal, options: ProjectOptions): Promise<void> {
   await using store = await openProject(await findProject(options))
+  await noteUnapplied(terminal, store)
   const { revision, groups: applied } = await store.snapshot()
   const groups = (await store.status()).map((group) => {
     const { deprecation } = applied.get(group.group)?.definition ?? {}

@@ -9,6 +9,7 @@ import {
 import { wholeArgument } from '../command-values.ts'
 import { countOf, formatCount, formatLength } from '../figures.ts'
 import { findProject, openProject, type ProjectOptions } from '../find-project.ts'
+import { noteUnapplied } from '../note-unapplied.ts'
 import { plainText, shortened } from '../shown-value.ts'
 import type { Colours, Terminal } from '../terminal.ts'
 import { textTable } from '../text-table.ts'
@@ -33,6 +34,7 @@ export async function train(terminal: Terminal, options: TrainOptions, service: 
   const found = await findProject(options)
   const { column, zone, unit } = { column: options.at, zone: options.zone, unit: options.unit }
   await using store = await openProject(found)
+  await noteUnapplied(terminal, store)
   const set = await terminal.during(`training set of ${service}`, (progress) =>
     store.train(service, {
       labels: relative(found.projectFolder, resolve(options.labels)),

@@ -9,6 +9,7 @@ import {
 import { loadSnapshots } from '../apply/load-snapshot.ts'
 import { planApply, type ApplyPlan } from '../apply/plan.ts'
 import type { Snapshot } from '../apply/snapshot.ts'
+import { countUnapplied } from '../apply/unapplied.ts'
 import type { Instant } from '../clock/instant.ts'
 import { describe, type Description } from '../discover/describe.ts'
 import { impact, impactOfPlan, type Impact, type PlannedImpact } from '../discover/impact.ts'
@@ -93,6 +94,12 @@ export abstract class RegistryDesk {
     const snapshot = await this.registryParts().catalog.refreshed()
     const plan = planApply(snapshot, definitions)
     return { ...impactOfPlan(snapshot, plan), plan }
+  }
+
+  /** How many of the project's own definitions are not as they are applied; see `countUnapplied`. */
+  async unapplied(): Promise<number> {
+    const { catalog, code } = this.registryParts()
+    return countUnapplied(await catalog.snapshot(), code.definitions)
   }
 
   /** The revisions that changed the project, the newest first. */
