@@ -107,6 +107,21 @@ test('fifty nodes: every node is in the picture, cut names in full in its title'
   checkLayout(lineage.nodes, lineage.edges)
 })
 
+test('names that XML cannot hold, or would read otherwise, are text like any other', () => {
+  const long = '𝕏'.repeat(60)
+  const names = ['<script>', ']]>', '"&amp;', '\u0000\u001B[31m', '\uFFFE\uFFFF', '\uD800', long, `a${long}`]
+  const nodes = names.map((name): LineageNode => ({
+    id: `shop.model/${name}@1`,
+    project: 'shop',
+    kind: 'model',
+    name,
+    team: name,
+  }))
+  const svg = lineageSvg({ of: nodes.map(({ id }) => id), nodes, edges: [] })
+  assert.doesNotMatch(svg, /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u)
+  assert.doesNotMatch(svg, /<script|&(?!amp;|lt;|gt;)/)
+})
+
 test('whatever the graph, boxes do not overlap and edges go through none', () => {
   const kinds: readonly LineageNode['kind'][] = [
     'source',
