@@ -72,8 +72,7 @@ export async function lookUpAsOf(
     at: { column: AT_COLUMN },
   })
   const bySlot: Found[][] = []
-  for (const slot of plan.slots)
-    bySlot.push(await answersOf(parts, session, slot, plan, keys, tail, asOf))
+  for (const slot of plan.slots) bySlot.push(await answersOf(parts, session, slot, plan, keys, tail, asOf))
   const found = questions.flatMap((_, entity) => bySlot.map((slot) => slot[entity]!))
   return { ...answer, found, completeThrough: undefined }
 }
