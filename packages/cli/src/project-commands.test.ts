@@ -141,3 +141,22 @@ test('who works with definitions that are not applied is told so, people only', 
   await asof('apply', '--allow-breaking')
   assert.equal((await asof('status')).stderr, '')
 })
+
+test('plan and apply warn of files and columns that are not there, and refuse a zone that there is not', async () => {
+  const renamed = group('a', { key: { user: 'person' } })
+  await defined(source('a'), renamed, source('b', { created: { column: 'known' } }), source('c'))
+  await write('a.jsonl', [{ user: 'ann', AT: ROW.at }])
+  await write('c.jsonl', [ROW])
+  const lines = (text: string) => text.split('\n').filter((line) => line.startsWith('!'))
+  const planned = lines((await asof('plan')).stdout)
+  assert.deepEqual(planned.slice(0, 1), ['! source/a: it has no column person, n, which a@1 reads'])
+  assert.match(planned[1]!, /^! source\/b: the source names no file. .*path=`b\.jsonl`$/)
+  const applied = JSON.parse((await asof('apply', '--json')).stdout) as {
+    committed: boolean
+    sourceWarnings: { source: string }[]
+  }
+  assert.deepEqual([applied.committed, applied.sourceWarnings.map((each) => each.source)], [true, ['a', 'b']])
+  assert.deepEqual(lines((await asof('plan')).stdout), [], 'nothing changes, so nothing is looked at')
+  await defined(source('a', { eventTime: { column: 'at', zone: 'Europe/Wien' } }))
+  await assert.rejects(asof('plan'), { code: 'unknown_zone', message: /zone=`Europe\/Wien`/ })
+})

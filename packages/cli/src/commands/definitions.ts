@@ -10,6 +10,7 @@ import {
   type PlanWarning,
   type PlannedChange,
   type Severity,
+  type SourceWarning,
 } from '@asof/core'
 import {
   definitionsProject,
@@ -34,7 +35,10 @@ export async function plan(
   const wanted = await wantedDefinitions(options, file)
   await using store = await openProject(wanted.found)
   const planned = await store.plan(wanted.definitions)
-  terminal.answer(planned, () => shownPlan(planned, terminal.colours))
+  const sources = await store.sourceWarnings(planned, wanted.definitions)
+  terminal.answer({ ...planned, sourceWarnings: sources }, () =>
+    [shownPlan(planned, terminal.colours), ...sourceLines(sources, terminal.colours)].join('\n'),
+  )
 }
 
 /** `asof apply [FILE]`: makes the registry hold the definitions. */
@@ -56,6 +60,7 @@ export async function apply(
     message,
     allowBreaking,
   })
+  const sources = await store.sourceWarnings(result.plan, wanted.definitions)
   const { revision } = result.snapshot
   const document = {
     project: result.plan.project,
@@ -64,11 +69,16 @@ export async function apply(
     at: revision && formatInstant(revision.at),
     changes: result.plan.changes,
     warnings: result.plan.warnings,
+    sourceWarnings: sources,
   }
   terminal.answer(document, () => {
     if (!result.committed)
       return `nothing to change: ${document.project} stays at revision ${document.revision}`
-    return `${shownPlan(result.plan, terminal.colours)}\n\napplied: ${document.project} is at revision ${document.revision}`
+    return [
+      shownPlan(result.plan, terminal.colours),
+      ...sourceLines(sources, terminal.colours),
+      `\napplied: ${document.project} is at revision ${document.revision}`,
+    ].join('\n')
   })
 }
 
@@ -138,6 +148,14 @@ export function shownPlan(planned: ApplyPlan, colours: Colours): string {
   const sums = `${formatCount(count('add'))} to add, ${formatCount(count('change'))} to change, ${formatCount(count('remove'))} to remove`
   const sum = `${project}: ${sums}; ${severity(planned.severity, colours)}`
   return [...lines, ...warnings, '', sum].join('\n')
+}
+
+/** What materializing would meet, said while definitions are at hand. */
+function sourceLines(warnings: readonly SourceWarning[], colours: Colours): readonly string[] {
+  return warnings.map(({ source, group, problem }) => {
+    const wanting = group === undefined ? '' : `, which ${group} reads`
+    return colours.yellow(`! source/${source}: ${plainText(problem)}${wanting}`)
+  })
 }
 
 function warningText({ service, group, consumers, ...deprecation }: PlanWarning): string {

@@ -4,6 +4,7 @@ import type { Definition, ServiceDefinition } from '../model/definition.ts'
 import { definitionId, groupId } from '../model/definition.ts'
 import type { DefinitionIndex } from '../model/definition-index.ts'
 import { indexDefinitions } from '../model/definition-index.ts'
+import { checkZones } from './check-zones.ts'
 import { compareDefinitions, compareWithRetired } from './compare-definitions.ts'
 import type { CompareContext, Finding, Severity } from './compare-definitions.ts'
 import { definitionsById, serviceReaders } from './dependencies.ts'
@@ -50,7 +51,7 @@ export const SEVERITIES: readonly Severity[] = ['safe', 'needs_data', 'breaking'
  *
  * @param empty group versions, by `name@version`, of which nothing was computed or stored yet
  * @throws {AsofError} of kind `invalid` when they do not fit together; `code_missing` for an on-demand group whose
- * code was not found yet
+ * code was not found yet; `unknown_zone`
  * @example
  * ```ts
  * const { definitions } = project('flights', [hourlyModel, daily])
@@ -81,6 +82,10 @@ export function planChecked(
     }
   }
   const changes = changesBetween(snapshot, wanted, empty)
+  const changed = new Set(changes.map(({ id }) => id))
+  for (const definition of wanted) {
+    if (definition.kind === 'source' && changed.has(definitionId(definition))) checkZones(definition)
+  }
   return Object.freeze({
     project: snapshot.project,
     base: snapshot.revision?.number ?? 0,

@@ -34,6 +34,9 @@ import type { Registry } from '../ports/registry.ts'
 import type { Timing } from '../ports/timing.ts'
 import type { Catalog } from './catalog.ts'
 import { queryColumns } from './query-columns.ts'
+import { sourceWarnings, type SourceWarning } from './source-warnings.ts'
+
+export type { SourceWarning } from './source-warnings.ts'
 
 /** What a desk works with. */
 export interface RegistryDeskParts {
@@ -94,6 +97,15 @@ export abstract class RegistryDesk {
     const snapshot = await this.registryParts().catalog.refreshed()
     const plan = planApply(snapshot, definitions)
     return { ...impactOfPlan(snapshot, plan), plan }
+  }
+
+  /** What materializing would meet at the sources that a plan is about; see `sourceWarnings`. */
+  async sourceWarnings(
+    plan: ApplyPlan,
+    definitions: readonly Definition[] = this.registryParts().code.definitions,
+  ): Promise<readonly SourceWarning[]> {
+    const { engine, sources, now } = this.registryParts()
+    return await sourceWarnings(definitions, plan.changes, { engine, sources, now: now() })
   }
 
   /** How many of the project's own definitions are not as they are applied; see `countUnapplied`. */

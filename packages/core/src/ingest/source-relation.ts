@@ -38,6 +38,20 @@ export async function sourceRelation(
   return { name, relation, ...times, created: source.created }
 }
 
+/**
+ * Where a source's rows are, whether or not it says when they become known.
+ *
+ * @throws {AsofError} `source_not_found`, `source_file_not_found`, `source_not_readable`
+ */
+export async function relationOfSource(
+  snapshot: Pick<Snapshot, 'sources'>,
+  name: string,
+  access: SourceAccess,
+  asOf: Instant,
+): Promise<Relation> {
+  return (await relationOf(snapshot, sourceNamed(snapshot, name), access, asOf)).relation
+}
+
 /** Whether the source, or one that its SQL reads, is a Delta table read at the version of an instant. */
 export function readsByCommit(snapshot: Snapshot, name: string): boolean {
   const source = sourceNamed(snapshot, name)
@@ -48,7 +62,7 @@ export function readsByCommit(snapshot: Snapshot, name: string): boolean {
 }
 
 async function relationOf(
-  snapshot: Snapshot,
+  snapshot: Pick<Snapshot, 'sources'>,
   source: SourceDefinition,
   access: SourceAccess,
   asOf: Instant,
@@ -93,7 +107,7 @@ async function relationOf(
   }
 }
 
-function sourceNamed(snapshot: Snapshot, name: string): SourceDefinition {
+function sourceNamed(snapshot: Pick<Snapshot, 'sources'>, name: string): SourceDefinition {
   const source = snapshot.sources.get(name)
   if (source === undefined) throw notFound('source_not_found', 'source not found', { source: name })
   return source
