@@ -126,6 +126,15 @@ test('what is wrong is said, and what was applied before is served on, until it 
   await until(/serving shop at/)
 })
 
+test('code that never ends is given up once it is changed', async () => {
+  const good = await edit((text) => `${text}\nwhile (true) {}\n`)
+  await sleep(1_500)
+  await edit(() => good)
+  await until(/nothing to apply, at revision 2/)
+  await until(/serving shop at/)
+  assert.equal((await ask('small_model')).status, 200)
+})
+
 test('data that changes is materialized, and what is pushed is counted', async () => {
   const at = formatInstant((Date.now() * 1_000 - 60_000_000) as Instant)
   await appendFile(join(folder, 'data/profiles.csv'), `${at},c001,IS,true\n`)

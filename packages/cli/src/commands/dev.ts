@@ -12,6 +12,9 @@ const WORKER = 'ASOF_DEV_WORKER'
 /** How long a process may take to end once it was told to. */
 const STOP_MS_MAX = 10_000
 
+/** How long one that was overtaken by a change may still take to apply what it has. */
+const GIVE_UP_MS = 3_000
+
 interface GivenOptions extends ProjectOptions {
   readonly port: string
   readonly allowBreaking?: boolean
@@ -98,6 +101,9 @@ class Bench {
       send(this.#serving, 'data')
       return
     }
+    const coming = this.#coming
+    // What was being taken up is out of date, and may never end by itself: a loop, a host that does not answer.
+    setTimeout(() => coming === this.#coming && coming?.kill('SIGKILL'), GIVE_UP_MS).unref()
     // Of several changes while one is being taken up the last one counts.
     if (this.#wanted) return
     this.#wanted = true
@@ -144,6 +150,8 @@ class Bench {
 
 /** The next that a process says, or its exit code. */
 async function newsOf(child: ChildProcess): Promise<DevNews | number> {
+  // One that was killed has no exit code.
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode ?? 1
   return await new Promise((resolve) => {
     const onMessage = (news: unknown): void => done(news as DevNews)
     const onExit = (exitCode: number | null): void => done(exitCode ?? 1)
@@ -154,7 +162,6 @@ async function newsOf(child: ChildProcess): Promise<DevNews | number> {
     }
     child.on('message', onMessage)
     child.on('exit', onExit)
-    if (child.exitCode !== null) done(child.exitCode)
   })
 }
 
