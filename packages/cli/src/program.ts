@@ -345,7 +345,7 @@ function addInspection(program: Command, add: Add): void {
     await import('./commands/quarantine.ts')
   const quarantine = program
     .command('quarantine')
-    .summary('rows that were refused: list, show, retry')
+    .summary('rows that were refused: list, show, retry, drop')
     .description('Rows that were refused, kept with the reason on each until somebody decides.')
   add(
     quarantine,
@@ -375,6 +375,20 @@ function addInspection(program: Command, add: Add): void {
       examples: ['asof quarantine retry 3f2a9c0d41b7e658', 'asof quarantine retry --all'],
     },
     async () => (await rows()).retry,
+  )
+  add(
+    quarantine,
+    {
+      usage: 'drop [ids...]',
+      summary: 'take refused rows out for good',
+      options: [
+        new Option('--group <group>', 'all rows of a group'),
+        new Option('--all', 'all rows'),
+        new Option('--yes', 'that it is meant: they are gone then'),
+      ],
+      examples: ['asof quarantine drop --group airport_delays --yes'],
+    },
+    async () => (await rows()).drop,
   )
   const table = program
     .command('table')

@@ -160,3 +160,25 @@ test('plan and apply warn of files and columns that are not there, and refuse a 
   await defined(source('a', { eventTime: { column: 'at', zone: 'Europe/Wien' } }))
   await assert.rejects(asof('plan'), { code: 'unknown_zone', message: /zone=`Europe\/Wien`/ })
 })
+
+test('quarantine: show says what to do, and drop takes out what is not wanted, once it is said twice', async () => {
+  await defined(source('a'), group('a'))
+  await write('a.jsonl', [ROW, { ...ROW, user: null }, { ...ROW, user: null, n: 4 }])
+  await asof('apply')
+  await asof('materialize')
+  const { rows } = JSON.parse((await asof('quarantine', 'list', '--json')).stdout) as {
+    rows: { id: string }[]
+  }
+  const [first, second] = rows.map(({ id }) => id) as [string, string]
+  const shown = (await asof('quarantine', 'show', first)).stdout
+  assert.match(
+    shown,
+    new RegExp(`mend it where .*\n.*quarantine retry ${first}.*\n.*quarantine drop ${first} --yes`),
+  )
+  await assert.rejects(asof('quarantine', 'drop', first), { code: 'not_confirmed' })
+  await assert.rejects(asof('quarantine', 'drop', '--yes'), { code: 'invalid_argument' })
+  assert.equal((await asof('quarantine', 'drop', first, '--yes')).stdout, '1 row dropped\n')
+  assert.match((await asof('quarantine', 'list')).stdout, new RegExp(`^ID.*\n${second}.*\n$`))
+  assert.equal((await asof('quarantine', 'drop', '--group', 'a', '--yes')).stdout, '1 row dropped\n')
+  assert.equal((await asof('quarantine', 'drop', '--all')).stdout, 'nothing is in quarantine\n')
+})

@@ -9,7 +9,7 @@ import {
   parseStrictJson,
 } from '@asof/core'
 import { wholeArgument } from '../command-values.ts'
-import { formatAge, formatCount } from '../figures.ts'
+import { countOf, formatAge, formatCount } from '../figures.ts'
 import { findProject, openProject, type ProjectOptions } from '../find-project.ts'
 import { plainText } from '../shown-value.ts'
 import type { Terminal } from '../terminal.ts'
@@ -58,25 +58,34 @@ export async function show(terminal: Terminal, options: ProjectOptions, id: stri
       ['run', row.run === undefined ? undefined : formatInstant(row.run)],
       ['row', plainText(row.row)],
     ]
-    return facts
-      .flatMap(([name, value]) => (value === undefined ? [] : [`${name.padEnd(8)} ${value}`]))
-      .join('\n')
+    const lines = facts.flatMap(([name, value]) =>
+      value === undefined ? [] : [`${name.padEnd(8)} ${value}`],
+    )
+    return [...lines, '', adviceFor(row)].join('\n')
   })
+}
+
+/** What can be done about a refused row. */
+function adviceFor({ id, reason, run }: QuarantinedRow): string {
+  const origin =
+    run === undefined
+      ? 'mend it where it comes from, or what is declared of it, and materialize or push again'
+      : 'mend its source or the query, and `asof restate` the intervals that it belongs to'
+  const first = reason === 'future' ? 'once its time has come' : 'once the definitions take it as it is'
+  return [
+    origin,
+    `\`asof quarantine retry ${id}\` pushes it as it is, ${first}: known from then on`,
+    `\`asof quarantine drop ${id} --yes\` takes it out, once it is mended or not wanted`,
+  ].join('\n')
 }
 
 /** `asof quarantine retry [ID…]`: pushes rows again; those that pass leave the quarantine. */
 export async function retry(
   terminal: Terminal,
-  options: ProjectOptions & { readonly group?: string; readonly all?: boolean },
+  options: ProjectOptions & Which,
   ids: readonly string[],
 ): Promise<void> {
-  const ways = [ids.length > 0, options.group !== undefined, options.all === true]
-  if (ways.filter(Boolean).length !== 1) {
-    throw invalid(
-      'invalid_argument',
-      'say what to retry: ids as `asof quarantine list` shows them, or --group, or --all',
-    )
-  }
+  checkWhich(ids, options, 'retry')
   await using store = await openProject(await findProject(options))
   const rows = ids.length > 0 ? await rowsById(store, ids) : await rowsOf(store, options.group)
   const result = await terminal.during('retrying', async () => {
@@ -89,6 +98,38 @@ export async function retry(
     if (rows.length === 0) return 'nothing is in quarantine'
     return `${formatCount(accepted)} accepted, ${formatCount(refused)} refused again and kept in quarantine`
   })
+}
+
+/** `asof quarantine drop [ID…]`: takes rows out for good. */
+export async function drop(
+  terminal: Terminal,
+  options: ProjectOptions & Which & { readonly yes?: boolean },
+  ids: readonly string[],
+): Promise<void> {
+  checkWhich(ids, options, 'drop')
+  await using store = await openProject(await findProject(options))
+  const rows = ids.length > 0 ? await rowsById(store, ids) : await rowsOf(store, options.group)
+  if (rows.length > 0 && options.yes !== true) {
+    throw invalid('not_confirmed', 'rows that are dropped are gone: say --yes', { rows: rows.length })
+  }
+  await store.quarantine.remove(rows)
+  terminal.answer({ dropped: rows.length }, () =>
+    rows.length === 0 ? 'nothing is in quarantine' : `${countOf(rows.length, 'row')} dropped`,
+  )
+}
+
+/** Which rows are meant, where they are not named by their ids. */
+interface Which {
+  readonly group?: string
+  readonly all?: boolean
+}
+
+function checkWhich(ids: readonly string[], { group, all }: Which, what: string): void {
+  if ([ids.length > 0, group !== undefined, all === true].filter(Boolean).length === 1) return
+  throw invalid(
+    'invalid_argument',
+    `say what to ${what}: ids as \`asof quarantine list\` shows them, or --group, or --all`,
+  )
 }
 
 async function rowsOf(store: FeatureStore, group: string | undefined): Promise<QuarantinedRow[]> {

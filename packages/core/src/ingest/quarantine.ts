@@ -72,8 +72,9 @@ export class Quarantine {
     return row
   }
 
-  /** Takes rows out, once they are in the log. */
+  /** Takes rows out, once they are in the log or nobody wants them. */
   async remove(rows: readonly QuarantinedRow[]): Promise<void> {
+    if (rows.length === 0) return
     await this.#online.remove(
       this.#table,
       rows.map((row) => keyOf(row.group, row.id)),
