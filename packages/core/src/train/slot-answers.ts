@@ -34,6 +34,11 @@ export interface SlotAnswers {
   readonly createdLead: number
 }
 
+/** Histories that are read or asked for while one is answered: with two, neither who reads nor who answers waits for a slow one. */
+const STEPS_AHEAD = 2
+/** Histories that are in memory at a time. */
+export const HISTORIES = STEPS_AHEAD + 1
+
 /** One slot with what is needed to answer it. */
 export interface SlotWork {
   readonly slot: PlannedSlot
@@ -42,7 +47,7 @@ export interface SlotWork {
 }
 
 /**
- * Answers slots one after the other for labels `[from, to)`; while one is answered, the history of the next is read.
+ * Answers slots one after the other for labels `[from, to)`; while one is answered, the histories of the next ones are read.
  *
  * @param historyBytes memory that the history of one slot may take; a slot with more goes over its keys in ranges
  */
@@ -59,20 +64,23 @@ export async function* answerSlots(
   const memory = new KernelMemory()
   const steps = work.flatMap((each) => keyRanges(each, historyBytes).map((range) => ({ ...each, ...range })))
   let spare: History | undefined
-  const read = (step: (typeof steps)[number] | undefined): Promise<History> | undefined => {
-    if (step === undefined) return undefined
-    const history = readHistory(session, step, spare)
-    spare = undefined
-    // Waited for in its turn; until then its failure is nobody's.
-    history.catch(() => undefined)
-    return history
+  const ahead: Promise<History>[] = []
+  let asked = 0
+  const readAhead = (): void => {
+    while (ahead.length < STEPS_AHEAD && asked < steps.length) {
+      const history = readHistory(session, steps[asked++]!, spare)
+      spare = undefined
+      // Waited for in its turn; until then its failure is nobody's.
+      history.catch(() => undefined)
+      ahead.push(history)
+    }
   }
-  let next = read(steps[0])
+  readAhead()
   let open: ReturnType<typeof openAnswers> | undefined
-  for (const [index, { slot, keySet, eventTime, fromId, toId }] of steps.entries()) {
-    const history = await next!
+  for (const { slot, keySet, eventTime, fromId, toId } of steps) {
+    const history = await ahead.shift()!
     signal?.throwIfAborted()
-    next = read(steps[index + 1])
+    readAhead()
     let order = orders.get(keySet)
     if (order === undefined)
       orders.set(keySet, (order = orderLabels(keySet.ids.subarray(from, to), at, keySet.size)))

@@ -25,7 +25,7 @@ import { csvColumn } from './csv-form.ts'
 import type { TrainingFormat, TrainingManifest } from './manifest.ts'
 import { MANIFEST_FILE, writeManifest } from './manifest.ts'
 import type { SlotAnswers, SlotWork } from './slot-answers.ts'
-import { answerSlots, bytesPerValue } from './slot-answers.ts'
+import { answerSlots, bytesPerValue, HISTORIES } from './slot-answers.ts'
 import { deltaSchema, TRAINING_TABLE } from './training-table.ts'
 import type { ChunkRecipe } from './training-chunk.ts'
 import { chunkColumns } from './training-chunk.ts'
@@ -349,8 +349,7 @@ async function* chunksOf(
   for (let from = 0; from < session.rows; from += chunkLabels) {
     const to = Math.min(from + chunkLabels, session.rows)
     const inputs = requestColumns.map((column) => slice(column, from, to))
-    // Two histories are in memory at a time: the one that is answered from, and the next.
-    const answers = answerSlots(session, work, from, to, memory / 6, request.signal)
+    const answers = answerSlots(session, work, from, to, memory / 3 / HISTORIES, request.signal)
     const counted = countAnswers(answers, leads, (slots) =>
       request.progress?.({
         done: from * work.length + slots * (to - from),
