@@ -35,7 +35,7 @@ const WORDS = ['b', 'a', null, 'b', '😀', 'é']
 const MOST = 2n ** 63n - 1n
 const trip = (city: string | null, delay: number | null): Value =>
   Object.assign(Object.create(null) as object, { city, delay })
-const TRIP: FeatureType = { kind: 'struct', fields: { city: text, delay: int32 } as never }
+const TRIP: FeatureType = { kind: 'struct', fields: { city: { kind: 'string' }, delay: { kind: 'int32' } } }
 
 const STATES: Readonly<
   Record<string, readonly [aggregation: AnyAggregation, values: readonly (Value | null)[]]>

@@ -53,12 +53,17 @@ for (const type of [int32, int64]) {
 
 test('a mean that lies next to the middle of two floats is rounded right', () => {
   const nearMiddle = fc
-    .tuple(fc.integer({ min: 3, max: 40 }), fc.integer({ min: 0, max: 2 ** 30 }), fc.constantFrom(-1, 0, 1))
-    .map(([count, ulps, side]): number[] => {
+    .tuple(
+      fc.integer({ min: 3, max: 40 }),
+      fc.integer({ min: 0, max: 2 ** 30 }),
+      fc.constantFrom(-1, 0, 1),
+      fc.constantFrom<[number, number][]>([0, -100], [-1000, -1074], [-880, -980], [960, 860]),
+    )
+    .map(([count, ulps, side, [scale, least]]): number[] => {
       // The mean is the middle of two neighbours, or beside it by less than a float shows.
-      const float = 1 + ulps * 2 ** -52
-      const least = count * 2 ** -53 + side * 2 ** -100
-      return [...Array.from({ length: count - 2 }, () => float), 2 * float, least]
+      const float = (1 + ulps * 2 ** -52) * 2 ** scale
+      const half = count * 2 ** -53 * 2 ** scale + side * 2 ** least
+      return [...Array.from({ length: count - 2 }, () => float), 2 * float, half]
     })
   fc.assert(
     fc.property(nearMiddle, (numbers) => {
@@ -82,6 +87,8 @@ test('sums that plain addition gets wrong', () => {
     [[Number.MAX_VALUE, 2 ** 969], Number.MAX_VALUE],
     [[Number.MAX_VALUE, 2 ** 970], Number.POSITIVE_INFINITY],
     [[Number.MAX_VALUE, 2 ** 970, -(2 ** -1074)], Number.MAX_VALUE],
+    [[Number.MAX_VALUE, 1.5 * 2 ** 969, 1.5 * 2 ** 969], Number.POSITIVE_INFINITY],
+    [[Number.MAX_VALUE, 1.5 * 2 ** 969, 1.5 * 2 ** 969, -3 * 2 ** 969], Number.MAX_VALUE],
     [[1e16, 1, -1e16], 1],
     [[1, 1e100, 1, -1e100], 2],
     [[2 ** -1074, 2 ** 1000, -(2 ** 1000)], 2 ** -1074],

@@ -10,13 +10,13 @@ export class WholeSum {
   #near = 0
   #far = 0n
 
-  /** Adds an int32, or any whole number of up to 53 bits. */
+  /** Adds a whole number of up to ±2^52. */
   addNumber(value: number): void {
     const sum = this.#near + value
     if (sum <= NEAR_MAX && sum >= -NEAR_MAX) {
       this.#near = sum
     } else {
-      this.#far += BigInt(this.#near) + BigInt(value)
+      this.#far += BigInt(sum)
       this.#near = 0
     }
   }
