@@ -16,7 +16,11 @@ export class ExactSquares {
   readonly #large: ExactSum
   readonly #small: ExactSum
 
-  constructor(middle = new ExactSum(), large = new ExactSum(), small = new ExactSum()) {
+  constructor(
+    middle: ExactSum = new ExactSum(),
+    large: ExactSum = new ExactSum(),
+    small: ExactSum = new ExactSum(),
+  ) {
     this.#middle = middle
     this.#large = large
     this.#small = small

@@ -37,7 +37,7 @@ export interface SlotAnswers {
 /** Histories that are read or asked for while one is answered: with two, neither who reads nor who answers waits for a slow one. */
 const STEPS_AHEAD = 2
 /** Histories that are in memory at a time. */
-export const HISTORIES = STEPS_AHEAD + 1
+export const HISTORIES: number = STEPS_AHEAD + 1
 
 /** One slot with what is needed to answer it. */
 export interface SlotWork {
