@@ -17,6 +17,8 @@ import { EVENT_TIME, type FoundReference } from './reference.ts'
 export interface EdgePair {
   readonly from: LineageNode
   readonly to: LineageNode
+  /** `from` goes in by its rows and no column of it, as into `count(*)`: the edge is of the whole alone, not of its parts. */
+  readonly byRows?: true
 }
 
 /** The edges of a snapshot, worked out where somebody asks. */
@@ -82,8 +84,8 @@ class Edges implements LineageEdges {
     }
     const definition = this.#definitionOf(node)
     if (definition === undefined) return []
-    for (const { from, to } of await this.#edgesInto(definition)) {
-      if (meets(to, node)) edges.push({ from, to: node })
+    for (const { from, to, byRows } of await this.#edgesInto(definition)) {
+      if (byRows === true ? to.id === node.id : meets(to, node)) edges.push({ from, to: node })
     }
     return edges
   }
@@ -99,8 +101,8 @@ class Edges implements LineageEdges {
       }))
     }
     for (const reader of this.#readers.get(idOf(node)) ?? []) {
-      for (const { from, to } of await this.#edgesInto(reader)) {
-        if (meets(from, node)) edges.push({ from: node, to })
+      for (const { from, to, byRows } of await this.#edgesInto(reader)) {
+        if (byRows === true ? from.id === node.id : meets(from, node)) edges.push({ from: node, to })
       }
     }
     return edges
@@ -164,9 +166,12 @@ class Edges implements LineageEdges {
           asked.add(from.part)
       }
     }
-    return [...asked].flatMap((column) =>
-      this.#columnEdges(columns, column, reads.sources, [this.#node(source, column)]),
-    )
+    return [
+      ...this.#byRows(reads.sources, [this.#node(source)]),
+      ...[...asked].flatMap((column) =>
+        this.#columnEdges(columns, column, reads.sources, [this.#node(source, column)]),
+      ),
+    ]
   }
 
   async #groupEdges(group: GroupDefinition): Promise<readonly EdgePair[]> {
@@ -209,7 +214,9 @@ class Edges implements LineageEdges {
   ): readonly EdgePair[] {
     const inputs = columns.get(column)
     if (inputs === undefined) return this.#wholes(sources, to)
-    return pairs(this.#inputs(this.#rows ? [...inputs, ...rows] : inputs), to)
+    const from = this.#inputs(this.#rows ? [...inputs, ...rows] : inputs)
+    // What is made of no column, such as `count(*)`, is made of what rows there are.
+    return from.length === 0 ? this.#byRows(sources, to) : pairs(from, to)
   }
 
   /** Columns of sources; what a query sees of its run is none. */
@@ -228,6 +235,10 @@ class Edges implements LineageEdges {
       }),
       to,
     )
+  }
+
+  #byRows(sources: readonly string[], to: readonly LineageNode[]): readonly EdgePair[] {
+    return this.#wholes(sources, to).map((pair) => ({ ...pair, byRows: true }))
   }
 
   #onDemandEdges(group: OnDemandDefinition): readonly EdgePair[] {

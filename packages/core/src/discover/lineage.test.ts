@@ -130,6 +130,24 @@ suite('lineage', () => {
     ])
   })
 
+  test('a count of rows comes from the tables, and from no column of them', async () => {
+    const counting: ColumnsOf = async (query) => {
+      const { rows, columns } = (await columnsOf(query))!
+      return { rows, columns: query.id === 'source/flights' ? columns : new Map([...columns, ['odd', []]]) }
+    }
+    const above = await lineage(snapshotOf(DEFINITIONS), 'hourly:odd', 'up', counting)
+    assert.deepEqual(
+      above.edges.filter(({ to }) => to.includes('hourly')),
+      [{ from: 'p.source/flights', to: 'p.group/hourly@1:odd' }],
+    )
+    assert.ok((await reached('source/flights', 'down', counting)).includes('group/hourly@1:odd'))
+    assert.ok((await reached('source/raw', 'down', counting)).includes('group/hourly@1:odd'))
+    for (const column of ['source/flights:delay', 'source/raw:delay']) {
+      const below = await reached(column, 'down', counting)
+      assert.ok(below.includes('group/hourly@1:mean') && !below.includes('group/hourly@1:odd'), column)
+    }
+  })
+
   test('shows the features of an entity', async () => {
     const below = await reached('entity/airport', 'down', columnsOf)
     assert.ok(below.includes('group/latest@1:taxi') && below.includes('model/delay@7'))
