@@ -4,11 +4,12 @@ import type { ScalarValue, Value } from '../model/value.ts'
 import type { StateReader, StateWriter } from './state-bytes.ts'
 
 /**
- * What makes one value of many events, piece by piece: the same object in batch, in the stream and at read time.
+ * What makes one value of many events, piece by piece: the same object in batch, in the stream and at read
+ * time.
  *
- * A state stands for a multiset of events. `empty` is that of none, `add` puts one in, `merge` makes the union,
- * `retract` takes one out that is in, and `finish` answers the value. The laws, which `checkAggregationLaws` of
- * `@asof/testing` holds an implementation to:
+ * A state stands for a multiset of events. `empty` is that of none, `add` puts one in, `merge` makes the
+ * union, `retract` takes one out that is in, and `finish` answers the value. The laws, which
+ * `checkAggregationLaws` of `@asof/testing` holds an implementation to:
  *
  * 1. merging is associative, and `empty` is neutral on either side;
  * 2. where `commutative`, the order of adds and merges does not matter;
@@ -16,9 +17,11 @@ import type { StateReader, StateWriter } from './state-bytes.ts'
  * 4. equal multisets give equal bytes, and `decode` of them is a state like any other;
  * 5. `retract` of what was added leaves the bytes of what was there before;
  * 6. no encoding is longer than `stateBytesMax`;
- * 7. `merge` leaves `from` as it was and keeps nothing of it that changes; `finish` and `encode` change nothing.
+ * 7. `merge` leaves `from` as it was and keeps nothing of it that changes; `finish` and `encode` change
+ *    nothing.
  *
- * All methods are called with states of this same aggregation. A null value changes nothing (but for the count of rows).
+ * All methods are called with states of this same aggregation. A null value changes nothing (but for the
+ * count of rows).
  */
 export interface Aggregation<State> {
   /** As declared, such as `sum`; with {@link Aggregation.version} the name of what is computed. */
@@ -29,8 +32,8 @@ export interface Aggregation<State> {
   readonly input: FeatureType | null
   readonly output: AggregateType
   /**
-   * Names the form and content of the state. Over the same events two aggregations of one `state` have equal states and
-   * may share them, as the mean and the sum of a column do.
+   * Names the form and content of the state. Over the same events two aggregations of one `state` have equal
+   * states and may share them, as the mean and the sum of a column do.
    */
   readonly state: string
   /** The longest encoding of a state, in bytes; the formula is in the documentation of each function. */
@@ -42,11 +45,16 @@ export interface Aggregation<State> {
   /**
    * Puts one event into the state, in place.
    *
-   * @param value of the type `input`, checked before; kept, where it is kept, as it is, so it may not change later
-   * @param stamp of the event, unique among all events added; it is copied where it is kept, so the caller may use the object again
+   * @param value of the type `input`, checked before; kept, where it is kept, as it is, so it may not change
+   * later
+   * @param stamp of the event, unique among all events added; it is copied where it is kept, so the caller
+   * may use the object again
    */
   add(state: State, value: Value | null, stamp: Stamp): void
-  /** Takes back one event that was added before with this value and stamp. Absent where the function has no inverse. */
+  /**
+   * Takes back one event that was added before with this value and stamp. Absent where the function has no
+   * inverse.
+   */
   retract?(state: State, value: Value | null, stamp: Stamp): void
   /** Puts all events of `from` into `into`; where not `commutative`, those of `into` come first. */
   merge(into: State, from: State): void
@@ -65,7 +73,10 @@ export interface Aggregation<State> {
 /** An aggregation whose state the holder does not look into. */
 export type AnyAggregation = Aggregation<unknown>
 
-/** What an aggregation gives: any type of a feature, and lists of structs, which `firstN` and `lastN` of several columns give. */
+/**
+ * What an aggregation gives: any type of a feature, and lists of structs, which `firstN` and `lastN` of
+ * several columns give.
+ */
 export type AggregateType =
   | FeatureType
   | {
@@ -77,8 +88,8 @@ export type AggregateType =
 export type AggregateValue = Value | readonly { readonly [field: string]: ScalarValue | null }[]
 
 /**
- * What `finish` answers: a value (null where there is none), with `approximate` where a declared limit was passed and the
- * declaration allows that; or the status `error`, by the name of what went wrong.
+ * What `finish` answers: a value (null where there is none), with `approximate` where a declared limit was
+ * passed and the declaration allows that; or the status `error`, by the name of what went wrong.
  */
 export type Outcome =
   | { readonly value: AggregateValue | null; readonly approximate?: true }

@@ -10,20 +10,24 @@ export interface DDSketchShape {
 }
 
 /**
- * Quantiles with a bounded relative error: values are counted in buckets whose bounds are at most a factor
- * `1 + 2^-octaveBits` apart. The bucket of a float64 is the upper part of its bits, its exponent and so many bits of its
- * fraction, so finding it takes no logarithm and is the same on every machine. Negative numbers have buckets of
- * their own, and so have zero and the infinities; NaN is skipped.
+ * Quantiles with a bounded relative error: values are counted in buckets whose bounds are at most a factor `1
+ * + 2^-octaveBits` apart. The bucket of a float64 is the upper part of its bits, its exponent and so many
+ * bits of its fraction, so finding it takes no logarithm and is the same on every machine. Negative numbers
+ * have buckets of their own, and so have zero and the infinities; NaN is skipped.
  *
- * At most `bucketsMax` buckets are kept on either side: those that lie so many or more below the one farthest from zero
- * collapse into the lowest that is kept. As that depends on the greatest alone, equal multisets make equal states.
+ * At most `bucketsMax` buckets are kept on either side: those that lie so many or more below the one farthest
+ * from zero collapse into the lowest that is kept. As that depends on the greatest alone, equal multisets
+ * make equal states.
  *
- * - Error: the answer differs from the exact quantile by at most `1 / (2^(octaveBits + 1) + 1)` of it, and twice that of
- *   subnormal numbers; where it falls into a bucket into which others collapsed, the answer says so.
- * - State: 2 to 10 bytes for each bucket in use. Cost of an add: a lookup in a map. Quantiles sort the buckets.
+ * - Error: the answer differs from the exact quantile by at most `1 / (2^(octaveBits + 1) + 1)` of it, and
+ *   twice that of subnormal numbers; where it falls into a bucket into which others collapsed, the answer
+ *   says so.
+ * - State: 2 to 10 bytes for each bucket in use. Cost of an add: a lookup in a map. Quantiles sort the
+ *   buckets.
  *
- * Sources: C. Masson, J. Rim, H. Lee, "DDSketch: a fast and fully-mergeable quantile sketch with relative-error
- * guarantees" (2019); the buckets are those of its bitwise linearly interpolated mapping in sketches-java, with a power of two of them in an octave.
+ * Sources: C. Masson, J. Rim, H. Lee, "DDSketch: a fast and fully-mergeable quantile sketch with
+ * relative-error guarantees" (2019); the buckets are those of its bitwise linearly interpolated mapping in
+ * sketches-java, with a power of two of them in an octave.
  */
 export class DDSketch {
   readonly #shape: DDSketchShape
@@ -102,7 +106,10 @@ export class DDSketch {
   }
 }
 
-/** The longest encoding of a sketch: three counts, and on each side a head and, for each bucket, a step of 1 to 3 bytes and a count. */
+/**
+ * The longest encoding of a sketch: three counts, and on each side a head and, for each bucket, a step of 1
+ * to 3 bytes and a count.
+ */
 export function ddSketchBytesMax(shape: DDSketchShape): number {
   return 3 * 8 + 2 * (4 + shape.bucketsMax * (3 + 8))
 }
@@ -178,7 +185,10 @@ class Buckets {
     throw corruptState('a sketch whose counts do not add up')
   }
 
-  /** Appends twice the buckets in use, and 1 where others collapsed; then for each the step from the one before, and its count. */
+  /**
+   * Appends twice the buckets in use, and 1 where others collapsed; then for each the step from the one
+   * before, and its count.
+   */
   encode(into: StateWriter): void {
     into.whole(this.#counts.size * 2 + (this.#isCollapsed ? 1 : 0))
     let previous = 0

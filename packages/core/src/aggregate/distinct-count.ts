@@ -21,13 +21,13 @@ import {
 export type BeyondMax = 'error' | 'approximate'
 
 /**
- * `distinctCount`, exact: the number of distinct values of any scalar type, as an int64. NaN is one value, -0 is 0. Null of no values. Beyond
- * `max` distinct values it is the error `distinct_values_max`, or, where declared so, the estimate of a
- * {@link HyperLogLog} of precision 12 with the flag `approximate`.
+ * `distinctCount`, exact: the number of distinct values of any scalar type, as an int64. NaN is one value, -0
+ * is 0. Null of no values. Beyond `max` distinct values it is the error `distinct_values_max`, or, where
+ * declared so, the estimate of a {@link HyperLogLog} of precision 12 with the flag `approximate`.
  *
  * - Error: none up to `max`; beyond, as declared, a standard error of 1.6 %.
- * - State: every distinct value: at most `4 + max * (the longest value)` bytes, and the sketch's 4,100 where `approximate`. Cost: a lookup in a map. Not
- *   invertible: which values another event has too is forgotten.
+ * - State: every distinct value: at most `4 + max * (the longest value)` bytes, and the sketch's 4,100 where
+ *   `approximate`. Cost: a lookup in a map. Not invertible: which values another event has too is forgotten.
  *
  * @param max 1 to `LIMITS.distinctValuesMax`
  * @throws {AsofError} `invalid_aggregation` for a type that is no scalar, or another `max`
@@ -39,11 +39,14 @@ export function distinctCountOf(type: FeatureType, max: number, beyond: BeyondMa
 }
 
 /**
- * `distinctCount`, approximate: the estimate of a {@link HyperLogLog}, rounded, as an int64. Null of no values.
+ * `distinctCount`, approximate: the estimate of a {@link HyperLogLog}, rounded, as an int64. Null of no
+ * values.
  *
- * - Error: a standard error of `1.04 / sqrt(2^precision)` of the count. State: at most `2^precision + 5` bytes. Cost: a hash. Not invertible.
+ * - Error: a standard error of `1.04 / sqrt(2^precision)` of the count. State: at most `2^precision + 5`
+ *   bytes. Cost: a hash. Not invertible.
  *
- * The hash of 64 bits is that of {@link murmurHash}, seed 0 above seed 0x9747b28c, of the value's bytes: little-endian numbers, UTF-8.
+ * The hash of 64 bits is that of {@link murmurHash}, seed 0 above seed 0x9747b28c, of the value's bytes:
+ * little-endian numbers, UTF-8.
  *
  * @param precision 4 to 16; 12 by default
  * @throws {AsofError} `invalid_aggregation` for a type that is no scalar, or another precision

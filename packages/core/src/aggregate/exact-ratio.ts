@@ -1,7 +1,8 @@
 /*
- * Exact numbers and their one rounding. A finite float64 is a whole number times a power of two, so sums, means and
- * variances of floats are ratios of whole numbers times powers of two, and rounding such a ratio once, to the nearest, ties to even,
- * is all that keeps a result from being exact. (IEEE 754-2019, section 4.3.1.)
+ * Exact numbers and their one rounding. A finite float64 is a whole number times a power of two, so sums,
+ * means and variances of floats are ratios of whole numbers times powers of two, and rounding such a ratio
+ * once, to the nearest, ties to even, is all that keeps a result from being exact. (IEEE 754-2019, section
+ * 4.3.1.)
  */
 
 /** `mantissa * 2^exponent`, exactly. */
@@ -10,7 +11,10 @@ export interface Dyadic {
   readonly exponent: number
 }
 
-/** How a binary format rounds: bits of precision, exponent of the least subnormal, and the greatest finite number. */
+/**
+ * How a binary format rounds: bits of precision, exponent of the least subnormal, and the greatest finite
+ * number.
+ */
 export interface FloatFormat {
   readonly precision: number
   readonly leastExponent: number
@@ -46,8 +50,8 @@ export function addDyadic(a: Dyadic, b: Dyadic): Dyadic {
 }
 
 /**
- * `numerator / denominator * 2^exponent`, rounded once to the nearest, ties to even; an infinity beyond the format, and
- * +0 for a numerator of zero.
+ * `numerator / denominator * 2^exponent`, rounded once to the nearest, ties to even; an infinity beyond the
+ * format, and +0 for a numerator of zero.
  *
  * @param denominator greater than 0
  */
@@ -83,7 +87,10 @@ export function roundRootOfRatio(numerator: bigint, denominator: bigint, exponen
   return roundBits((root << 1n) | rest, (exponent - shift) / 2 - 1, FLOAT64)
 }
 
-/** `2^exponent` for exponents from -1074 to 1023, made of its bits: powers by logarithm differ between machines. */
+/**
+ * `2^exponent` for exponents from -1074 to 1023, made of its bits: powers by logarithm differ between
+ * machines.
+ */
 export function powerOfTwo(exponent: number): number {
   const bit = exponent + 1074
   BITS.setUint32(0, exponent >= -1022 ? (exponent + 1023) << 20 : bit < 32 ? 0 : 1 << (bit - 32))

@@ -4,12 +4,13 @@ import { productError } from './ratio-of-two.ts'
 import type { StateReader, StateWriter } from './state-bytes.ts'
 
 /**
- * The exact sum of the squares of float64s, those left out that are not finite. A square is two floats, by Dekker's
- * two-product, where its bits are in range; so very large and very small numbers are scaled by a power of two, which is
- * exact, and summed apart. Which sum a number belongs to follows from the number alone, so the three sums are as
- * canonical as one.
+ * The exact sum of the squares of float64s, those left out that are not finite. A square is two floats, by
+ * Dekker's two-product, where its bits are in range; so very large and very small numbers are scaled by a
+ * power of two, which is exact, and summed apart. Which sum a number belongs to follows from the number
+ * alone, so the three sums are as canonical as one.
  *
- * - Error: none. State: three {@link ExactSum}s, two of them 1 byte as a rule. Cost: a product and two exact additions.
+ * - Error: none. State: three {@link ExactSum}s, two of them 1 byte as a rule. Cost: a product and two exact
+ *   additions.
  */
 export class ExactSquares {
   readonly #middle: ExactSum
@@ -78,7 +79,10 @@ export class ExactSquares {
 /** The longest encoding of {@link ExactSquares}. */
 export const EXACT_SQUARES_BYTES_MAX: number = 3 * EXACT_SUM_BYTES_MAX
 
-/** From 2^-400 to 2^500 a square and its last bit are within the range of a float64, and so are they of what is scaled. */
+/**
+ * From 2^-400 to 2^500 a square and its last bit are within the range of a float64, and so are they of what
+ * is scaled.
+ */
 const SMALL: number = 2 ** -400
 const LARGE: number = 2 ** 500
 const SHIFT = 600

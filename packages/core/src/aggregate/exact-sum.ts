@@ -2,21 +2,24 @@ import { addDyadic, type Dyadic, dyadicOf, roundRatio, ZERO } from './exact-rati
 import { corruptState, type StateReader, type StateWriter } from './state-bytes.ts'
 
 /**
- * The exact sum of any float64s, and of any taken back: no rounding error, no intermediate overflow, whatever the order.
+ * The exact sum of any float64s, and of any taken back: no rounding error, no intermediate overflow, whatever
+ * the order.
  *
- * A sum is an expansion: floats that do not overlap and whose exact sum it is. Adding one is a chain of error-free
- * two-sums. Two parts (106 bits) hold nearly all sums there are and live in two fields; a sum that needs more moves to
- * an array for good. Beyond ±2^1023, multiples of 2^1023 are counted apart, so nothing overflows on the way. NaN and the infinities are counted, so that they can
- * be taken back.
+ * A sum is an expansion: floats that do not overlap and whose exact sum it is. Adding one is a chain of
+ * error-free two-sums. Two parts (106 bits) hold nearly all sums there are and live in two fields; a sum that
+ * needs more moves to an array for good. Beyond ±2^1023, multiples of 2^1023 are counted apart, so nothing
+ * overflows on the way. NaN and the infinities are counted, so that they can be taken back.
  *
  * - Error: none. {@link ExactSum.round} rounds the exact sum once, to the nearest, ties to even.
  * - State: 1 byte, and 8 for each of its parts, of which there are 0 to 2 as a rule and at most 40; at most
  *   {@link EXACT_SUM_BYTES_MAX} bytes, with 8 for each count that is not zero.
- * - Cost: some 20 float operations for one add; a rounding is a field read while two parts suffice, else some microseconds.
+ * - Cost: some 20 float operations for one add; a rounding is a field read while two parts suffice, else some
+ *   microseconds.
  *
- * Sources: J. R. Shewchuk, "Adaptive Precision Floating-Point Arithmetic and Fast Robust Geometric Predicates" (1997),
- * Grow-Expansion; R. Hettinger's `msum` behind Python's `math.fsum`; D. Knuth's two-sum. The encoding is canonical because
- * taking the float nearest to what remains, again and again, has one outcome for one exact sum.
+ * Sources: J. R. Shewchuk, "Adaptive Precision Floating-Point Arithmetic and Fast Robust Geometric
+ * Predicates" (1997), Grow-Expansion; R. Hettinger's `msum` behind Python's `math.fsum`; D. Knuth's two-sum.
+ * The encoding is canonical because taking the float nearest to what remains, again and again, has one
+ * outcome for one exact sum.
  */
 export class ExactSum {
   /** The float nearest to the sum, while `parts` is null. */
@@ -69,7 +72,10 @@ export class ExactSum {
     return rare.plus > 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
   }
 
-  /** The float nearest to the sum and the rest, where nothing but finite values were added and two floats hold their sum; else null. */
+  /**
+   * The float nearest to the sum and the rest, where nothing but finite values were added and two floats hold
+   * their sum; else null.
+   */
   asTwo(): readonly [high: number, low: number] | null {
     return this.#parts === null && this.#rare === null ? [this.#high, this.#low] : null
   }
@@ -84,8 +90,8 @@ export class ExactSum {
   }
 
   /**
-   * Appends: how many parts, shifted left by four, with a bit for each of the counts of NaN, +Infinity, -Infinity and
-   * 2^1023 that is not zero; those counts; the parts, greatest first.
+   * Appends: how many parts, shifted left by four, with a bit for each of the counts of NaN, +Infinity,
+   * -Infinity and 2^1023 that is not zero; those counts; the parts, greatest first.
    */
   encode(into: StateWriter): void {
     const { parts, huge } = this.#canonical()
@@ -159,7 +165,9 @@ export class ExactSum {
     else this.#rareCounts().minus += count
   }
 
-  /** Grow-Expansion, from the least part up. Everything stays below 2^1023, so that no sum of two overflows. */
+  /**
+   * Grow-Expansion, from the least part up. Everything stays below 2^1023, so that no sum of two overflows.
+   */
   #grow(value: number): void {
     const parts = this.#parts!
     let sum = this.#below(value)
@@ -198,7 +206,10 @@ export class ExactSum {
     return (this.#rare ??= { nan: 0, plus: 0, minus: 0, huge: 0 })
   }
 
-  /** The one form of this sum: what no float reaches in multiples of 2^1023, then the nearest float of the rest, again and again. */
+  /**
+   * The one form of this sum: what no float reaches in multiples of 2^1023, then the nearest float of the
+   * rest, again and again.
+   */
   #canonical(): { parts: number[]; huge: bigint } {
     if (this.#parts === null) {
       const parts = this.#high === 0 ? [] : this.#low === 0 ? [this.#high] : [this.#high, this.#low]
@@ -221,7 +232,10 @@ export class ExactSum {
   }
 }
 
-/** The longest encoding of an {@link ExactSum}: head, four counts, and as many parts as the bits of a float64's range fill. */
+/**
+ * The longest encoding of an {@link ExactSum}: head, four counts, and as many parts as the bits of a
+ * float64's range fill.
+ */
 export const EXACT_SUM_BYTES_MAX: number = 2 + 4 * 8 + 40 * 8
 
 /** What hardly any sum has: counts of values that are not finite, and of 2^1023. */

@@ -23,10 +23,12 @@ interface FloatExtremeState {
 }
 
 /**
- * `min`: the least value, of any scalar type: numbers by size, false before true, strings by code point, bytes as unsigned.
- * NaN is skipped; -0 is less than 0, so that no order of adds decides between them. Null of no values.
+ * `min`: the least value, of any scalar type: numbers by size, false before true, strings by code point,
+ * bytes as unsigned. NaN is skipped; -0 is less than 0, so that no order of adds decides between them. Null
+ * of no values.
  *
- * - Error: none. State: 1 byte and one value. Cost: a comparison. Not invertible: what was not the least is forgotten.
+ * - Error: none. State: 1 byte and one value. Cost: a comparison. Not invertible: what was not the least is
+ *   forgotten.
  *
  * @throws {AsofError} `invalid_aggregation` for a type that is no scalar
  */

@@ -37,11 +37,13 @@ export function lastOf(type: FeatureType): AnyAggregation {
 }
 
 /**
- * `firstN`: the values of the `n` least events by `(e, c, s)`, the least first; fewer where there are fewer, null of none.
- * Of several columns, the events hand in a struct, and null where all columns are null.
+ * `firstN`: the values of the `n` least events by `(e, c, s)`, the least first; fewer where there are fewer,
+ * null of none. Of several columns, the events hand in a struct, and null where all columns are null.
  *
- * - Error: none; `value_too_large` where the values together are larger than one value may be (`valueBytesMax`).
- * - State: at most `2 + n * (24 + the longest value)` bytes. Cost: a comparison of stamps as a rule, n of them at most. Not invertible.
+ * - Error: none; `value_too_large` where the values together are larger than one value may be
+ *   (`valueBytesMax`).
+ * - State: at most `2 + n * (24 + the longest value)` bytes. Cost: a comparison of stamps as a rule, n of
+ *   them at most. Not invertible.
  *
  * @param n 1 to `LIMITS.aggregateItemsMax`
  * @param distinct of equal values only the least event; -0 equals 0 and NaN itself
@@ -51,7 +53,10 @@ export function firstNOf(type: FeatureType, n: number, distinct = false): AnyAgg
   return new InOrder('first_n', type, listOf('first_n', type), checkN(n), distinct)
 }
 
-/** `lastN`: the values of the `n` greatest events by `(e, c, s)`, the greatest first; all else as {@link firstNOf}. */
+/**
+ * `lastN`: the values of the `n` greatest events by `(e, c, s)`, the greatest first; all else as {@link
+ * firstNOf}.
+ */
 export function lastNOf(type: FeatureType, n: number, distinct = false): AnyAggregation {
   return new InOrder('last_n', type, listOf('last_n', type), checkN(n), distinct)
 }

@@ -21,8 +21,9 @@ import { topKOf } from './top-k.ts'
 import { vectorSumOf } from './vector-sum.ts'
 
 /*
- * Stored states outlive the program that wrote them, so no line of this file ever changes; a new case adds one. Each
- * line is a name and hex. After adding a case run once with ASOF_GOLDEN=write, and see that nothing else changed.
+ * Stored states outlive the program that wrote them, so no line of this file ever changes; a new case adds
+ * one. Each line is a name and hex. After adding a case run once with ASOF_GOLDEN=write, and see that nothing
+ * else changed.
  */
 
 const float64: FeatureType = { kind: 'float64' }

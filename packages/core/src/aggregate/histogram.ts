@@ -8,9 +8,9 @@ import type { StateReader, StateWriter } from './state-bytes.ts'
 import { wrongInput } from './value-state.ts'
 
 /**
- * `histogram`: how many values lie between the declared bounds, as a list of int64 with one more element than there are
- * bounds: below the first, from the first (inclusive) to the second (exclusive), and so on, from the last up. Of int32,
- * int64, float32 and float64; NaN is skipped, as by `min`. Null of no values.
+ * `histogram`: how many values lie between the declared bounds, as a list of int64 with one more element than
+ * there are bounds: below the first, from the first (inclusive) to the second (exclusive), and so on, from
+ * the last up. Of int32, int64, float32 and float64; NaN is skipped, as by `min`. Null of no values.
  *
  * - Error: none. State: at most `8 * (bounds + 1)` bytes. Cost: a binary search. Invertible.
  *

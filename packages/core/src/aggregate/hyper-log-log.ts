@@ -1,16 +1,18 @@
 import { corruptState, type StateReader, type StateWriter } from './state-bytes.ts'
 
 /**
- * How many distinct hashes there are, about: in each of 2^precision registers the greatest rank (1 + leading zeros of
- * the bits that do not choose the register) of the hashes that chose it. Equal sets make equal registers, whatever the order.
+ * How many distinct hashes there are, about: in each of 2^precision registers the greatest rank (1 + leading
+ * zeros of the bits that do not choose the register) of the hashes that chose it. Equal sets make equal
+ * registers, whatever the order.
  *
- * - Error: a standard error of 1.04 / sqrt(2^precision) of the count: 1.6 % for 12, 0.8 % for 14. Near exact while it is far below 2^precision.
- * - State: at most 2^precision bytes and 4: a list of 2 to 4 bytes for each register in use, or all registers in 6 bits each once a quarter
- *   are in use. Cost of an add: a hash and a comparison.
+ * - Error: a standard error of 1.04 / sqrt(2^precision) of the count: 1.6 % for 12, 0.8 % for 14. Near exact
+ *   while it is far below 2^precision.
+ * - State: at most 2^precision bytes and 4: a list of 2 to 4 bytes for each register in use, or all registers
+ *   in 6 bits each once a quarter are in use. Cost of an add: a hash and a comparison.
  *
- * Sources: P. Flajolet and others, "HyperLogLog" (2007); the estimate is O. Ertl's improved raw estimator, "New
- * cardinality estimation algorithms for HyperLogLog sketches" (2017), which needs no tables of bias and only multiplications and square roots, so that
- * every machine gives the same.
+ * Sources: P. Flajolet and others, "HyperLogLog" (2007); the estimate is O. Ertl's improved raw estimator,
+ * "New cardinality estimation algorithms for HyperLogLog sketches" (2017), which needs no tables of bias and
+ * only multiplications and square roots, so that every machine gives the same.
  */
 export class HyperLogLog {
   readonly #precision: number

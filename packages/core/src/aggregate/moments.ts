@@ -9,18 +9,23 @@ import type { StateReader, StateWriter } from './state-bytes.ts'
 import { wrongInput } from './value-state.ts'
 import { WHOLE_SUM_BYTES_MAX } from './whole-sum.ts'
 
-/** Whether the values are all there are, or a sample of more: a sample's squares are divided by one less than its count. */
+/**
+ * Whether the values are all there are, or a sample of more: a sample's squares are divided by one less than
+ * its count.
+ */
 export type Population = 'population' | 'sample'
 
 /**
- * `variance`: of int32, int64, float32 and float64, as a float64; NaN where a value is not finite. Null of no values, and of a sample of one.
+ * `variance`: of int32, int64, float32 and float64, as a float64; NaN where a value is not finite. Null of no
+ * values, and of a sample of one.
  *
- * - Error: the exact `(n * sum(x^2) - sum(x)^2) / (n * (n - 1))`, for a population over `n * n`, rounded once. It holds
- *   for every float64: no cancellation, and no overflow on the way.
- * - State: a count and four exact sums: 8 + 4 * 354 = 1,424 bytes at most (43 more of int64), some 50 as a rule. Cost: a
- *   product and three exact additions; some microseconds in `finish`. Invertible.
+ * - Error: the exact `(n * sum(x^2) - sum(x)^2) / (n * (n - 1))`, for a population over `n * n`, rounded
+ *   once. It holds for every float64: no cancellation, and no overflow on the way.
+ * - State: a count and four exact sums: 8 + 4 * 354 = 1,424 bytes at most (43 more of int64), some 50 as a
+ *   rule. Cost: a product and three exact additions; some microseconds in `finish`. Invertible.
  *
- * Sources: the textbook formula, which is exact in exact numbers; squares by Dekker's two-product (see {@link ExactSquares}).
+ * Sources: the textbook formula, which is exact in exact numbers; squares by Dekker's two-product (see {@link
+ * ExactSquares}).
  *
  * @throws {AsofError} `invalid_aggregation` for another type
  */
@@ -28,7 +33,10 @@ export function varianceOf(type: FeatureType, of: Population): AnyAggregation {
   return new Moments('variance', checked('variance', type), of)
 }
 
-/** `stddev`: the square root of the exact variance, rounded once; all else as {@link varianceOf}, whose state it shares. */
+/**
+ * `stddev`: the square root of the exact variance, rounded once; all else as {@link varianceOf}, whose state
+ * it shares.
+ */
 export function stddevOf(type: FeatureType, of: Population): AnyAggregation {
   return new Moments('stddev', checked('stddev', type), of)
 }

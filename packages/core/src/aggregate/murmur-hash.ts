@@ -1,6 +1,6 @@
 /**
- * MurmurHash3 x86_32 of the first bytes of an array: deterministic everywhere, made of multiplications, rotations and
- * xors of 32 bits.
+ * MurmurHash3 x86_32 of the first bytes of an array: deterministic everywhere, made of multiplications,
+ * rotations and xors of 32 bits.
  *
  * Source: A. Appleby, smhasher, `MurmurHash3_x86_32`, in the public domain.
  *

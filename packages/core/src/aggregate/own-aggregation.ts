@@ -61,10 +61,11 @@ export class AggregationRegistry {
 export const OWN_AGGREGATIONS: AggregationRegistry = new AggregationRegistry()
 
 /**
- * Declares an aggregation of one's own and registers it as `name@version`. `checkAggregationLaws` of `@asof/testing`
- * tells whether it is one.
+ * Declares an aggregation of one's own and registers it as `name@version`. `checkAggregationLaws` of
+ * `@asof/testing` tells whether it is one.
  *
- * @throws {AsofError} `invalid_name`, `invalid_type`, `invalid_aggregation`; `aggregation_exists` for a name that another has
+ * @throws {AsofError} `invalid_name`, `invalid_type`, `invalid_aggregation`; `aggregation_exists` for a name
+ * that another has
  * @example
  * ```ts
  * const bitOr = aggregation<{ bits: number }>({

@@ -15,13 +15,15 @@ export interface QuantileAccuracy {
 }
 
 /**
- * `quantile`: about the value at rank `floor(q * (n - 1))` of the n values in order, as a float64; of int32, int64,
- * float32 and float64. NaN is skipped. Null of no values.
+ * `quantile`: about the value at rank `floor(q * (n - 1))` of the n values in order, as a float64; of int32,
+ * int64, float32 and float64. NaN is skipped. Null of no values.
  *
- * - Error: at most `relativeError` of the exact value (see {@link DDSketch}, which rounds it down to what a power of two of buckets in an octave gives); where the values span more
- *   than `bucketsMax` buckets and the quantile lies among the collapsed ones nearest to zero, with the flag `approximate`.
- * - State: at most `32 + 22 * bucketsMax` bytes, as a rule 3 for each bucket in use. Several quantiles of one accuracy share it. Cost: a lookup in a map; a sort of the
- *   buckets in `finish`. Not invertible: what collapsed stays.
+ * - Error: at most `relativeError` of the exact value (see {@link DDSketch}, which rounds it down to what a
+ *   power of two of buckets in an octave gives); where the values span more than `bucketsMax` buckets and the
+ *   quantile lies among the collapsed ones nearest to zero, with the flag `approximate`.
+ * - State: at most `32 + 22 * bucketsMax` bytes, as a rule 3 for each bucket in use. Several quantiles of one
+ *   accuracy share it. Cost: a lookup in a map; a sort of the buckets in `finish`. Not invertible: what
+ *   collapsed stays.
  *
  * @param q 0 to 1
  * @throws {AsofError} `invalid_aggregation` for another type or other numbers

@@ -1,11 +1,12 @@
 import type { ExactSum } from './exact-sum.ts'
 
 /**
- * An exact sum divided by a count, rounded once, by float operations alone; or null where these cannot prove which way
- * to round, about once in 2^45 of typical sums.
+ * An exact sum divided by a count, rounded once, by float operations alone; or null where these cannot prove
+ * which way to round, about once in 2^45 of typical sums.
  *
- * The quotient of the greater part is corrected by its exact remainder; where the correction, taken a little too small
- * and a little too large, leads to one and the same float, that is the answer (A. Ziv's rounding test, 1991).
+ * The quotient of the greater part is corrected by its exact remainder; where the correction, taken a little
+ * too small and a little too large, leads to one and the same float, that is the answer (A. Ziv's rounding
+ * test, 1991).
  *
  * @param count from 1 to 2^53
  */
@@ -30,7 +31,9 @@ export function ratioOfTwo(sum: ExactSum, count: number): number | null {
   return down === up ? down : null
 }
 
-/** What `product`, the float nearest to `a * b`, lacks of it: exactly, unless something over- or underflows. */
+/**
+ * What `product`, the float nearest to `a * b`, lacks of it: exactly, unless something over- or underflows.
+ */
 export function productError(a: number, b: number, product: number): number {
   const aSplit = SPLITTER * a
   const aHigh = aSplit - (aSplit - a)
@@ -41,7 +44,10 @@ export function productError(a: number, b: number, product: number): number {
   return aLow * bLow - (product - aHigh * bHigh - aLow * bHigh - aHigh * bLow)
 }
 
-/** T. J. Dekker, "A floating-point technique for extending the available precision" (1971): 2^27 + 1 halves 53 bits. */
+/**
+ * T. J. Dekker, "A floating-point technique for extending the available precision" (1971): 2^27 + 1 halves 53
+ * bits.
+ */
 const SPLITTER: number = 2 ** 27 + 1
 const LEAST: number = 2 ** -900
 const MOST: number = 2 ** 900

@@ -6,8 +6,8 @@ export function corruptState(what: string): AsofError {
 }
 
 /**
- * Appends the encodings of states, one behind the other. It is used again for each block of states, so that encoding
- * allocates the result alone; what it holds is valid until the next {@link StateWriter.reset}.
+ * Appends the encodings of states, one behind the other. It is used again for each block of states, so that
+ * encoding allocates the result alone; what it holds is valid until the next {@link StateWriter.reset}.
  */
 export class StateWriter {
   bytes: Uint8Array = new Uint8Array(1_024)
@@ -37,7 +37,8 @@ export class StateWriter {
   /**
    * Appends a whole number from 0 to 2^53 - 1 in as few groups of 7 bits as it needs, the lowest first.
    *
-   * @throws {AsofError} `invalid_state` for any other number, such as a count that more was retracted from than added to
+   * @throws {AsofError} `invalid_state` for any other number, such as a count that more was retracted from
+   * than added to
    */
   whole(value: number): void {
     if (!Number.isSafeInteger(value) || value < 0) {
@@ -89,8 +90,8 @@ export class StateWriter {
 }
 
 /**
- * Reads what a {@link StateWriter} wrote, in the same order. Every method throws `corrupt_state` where the bytes end
- * too early or are none that the writer makes.
+ * Reads what a {@link StateWriter} wrote, in the same order. Every method throws `corrupt_state` where the
+ * bytes end too early or are none that the writer makes.
  */
 export class StateReader {
   readonly bytes: Uint8Array
@@ -132,7 +133,10 @@ export class StateReader {
     }
   }
 
-  /** {@link StateReader.whole}, refused beyond `most`: what a state of the declared limits cannot hold is damage. */
+  /**
+   * {@link StateReader.whole}, refused beyond `most`: what a state of the declared limits cannot hold is
+   * damage.
+   */
   wholeUpTo(most: number): number {
     const value = this.whole()
     if (value > most) throw corruptState('a count beyond what the declaration allows')

@@ -22,12 +22,12 @@ interface WholeSumState {
 }
 
 /**
- * `sum`: of int32 and int64 an int64, with the error `int64_overflow` where the exact sum is beyond it; of float32 and
- * float64 a float64, an infinity where the exact sum rounds to one. Null of no values.
+ * `sum`: of int32 and int64 an int64, with the error `int64_overflow` where the exact sum is beyond it; of
+ * float32 and float64 a float64, an infinity where the exact sum rounds to one. Null of no values.
  *
  * - Error: none of whole numbers; one final rounding of floats (see {@link ExactSum}). A zero sum is +0.
- * - State: a count and the sum: at most 25 bytes of whole numbers, 362 of floats, 2 to 18 as a rule. Cost: see the
- *   two sums. Invertible.
+ * - State: a count and the sum: at most 25 bytes of whole numbers, 362 of floats, 2 to 18 as a rule. Cost:
+ *   see the two sums. Invertible.
  *
  * @throws {AsofError} `invalid_aggregation` for another type
  */
@@ -38,8 +38,9 @@ export function sumOf(type: FeatureType): AnyAggregation {
 /**
  * `mean`: a float64, of whole numbers too. Null of no values.
  *
- * - Error: the exact sum divided by the count, rounded once. State and cost of an add as {@link sumOf}, whose state it shares; a division in
- *   `finish`, exact by bigints (some microseconds) where floats cannot prove which way to round.
+ * - Error: the exact sum divided by the count, rounded once. State and cost of an add as {@link sumOf}, whose
+ *   state it shares; a division in `finish`, exact by bigints (some microseconds) where floats cannot prove
+ *   which way to round.
  *
  * @throws {AsofError} `invalid_aggregation` for another type
  */

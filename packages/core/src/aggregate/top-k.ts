@@ -18,12 +18,15 @@ import {
 } from './value-state.ts'
 
 /**
- * `topK`: the k most frequent values of any scalar type as a list, the most frequent first and equally frequent ones in
- * the order of values. NaN is one value, -0 is 0. Fewer than k where there are fewer, null of no values. Beyond `distinctMax` distinct values in the window
- * it is the error `distinct_values_max`; values together larger than one may be are the error `value_too_large`.
+ * `topK`: the k most frequent values of any scalar type as a list, the most frequent first and equally
+ * frequent ones in the order of values. NaN is one value, -0 is 0. Fewer than k where there are fewer, null
+ * of no values. Beyond `distinctMax` distinct values in the window it is the error `distinct_values_max`;
+ * values together larger than one may be are the error `value_too_large`.
  *
- * - Error: none. State: every distinct value and its count: at most `4 + distinctMax * (8 + the longest value)` bytes.
- * - Cost: a lookup in a map; a sort of the distinct values in `finish`. Not invertible: what passed the limit is given up.
+ * - Error: none. State: every distinct value and its count: at most `4 + distinctMax * (8 + the longest
+ *   value)` bytes.
+ * - Cost: a lookup in a map; a sort of the distinct values in `finish`. Not invertible: what passed the limit
+ *   is given up.
  *
  * @param k 1 to `LIMITS.aggregateItemsMax`
  * @param distinctMax k to `LIMITS.distinctValuesMax`

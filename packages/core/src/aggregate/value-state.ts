@@ -56,8 +56,8 @@ export function valueState(type: FeatureType): ValueState {
 export type ValueOrder = (a: Value, b: Value) => number
 
 /**
- * The order of the values of a scalar type: numbers by size, with -0 before 0 and NaN after all; false before true;
- * strings by code point; bytes as unsigned.
+ * The order of the values of a scalar type: numbers by size, with -0 before 0 and NaN after all; false before
+ * true; strings by code point; bytes as unsigned.
  */
 export function valueOrder(type: ScalarType): ValueOrder {
   switch (type.kind) {
@@ -77,8 +77,8 @@ export function valueOrder(type: ScalarType): ValueOrder {
 export type ValueIdentity = (value: Value) => Value
 
 /**
- * What tells values apart where they are counted by value. NaN is one value; -0 and 0 are one; all else differs where a
- * bit differs.
+ * What tells values apart where they are counted by value. NaN is one value; -0 and 0 are one; all else
+ * differs where a bit differs.
  */
 export function valueIdentity(type: FeatureType): ValueIdentity {
   switch (type.kind) {
@@ -171,7 +171,10 @@ function latin1(bytes: Uint8Array): string {
   return text
 }
 
-/** Text and bytes are bounded by the limit of a value; a container's elements are, together, and have their slots besides. */
+/**
+ * Text and bytes are bounded by the limit of a value; a container's elements are, together, and have their
+ * slots besides.
+ */
 function variableBytesMax(type: FeatureType): number {
   switch (type.kind) {
     case 'vector':

@@ -8,10 +8,12 @@ import type { StateReader, StateWriter } from './state-bytes.ts'
 import { wrongInput } from './value-state.ts'
 
 /**
- * `sum` of vectors, element by element, as a vector of float32; an infinity where an exact sum rounds to one. Null of no values.
+ * `sum` of vectors, element by element, as a vector of float32; an infinity where an exact sum rounds to one.
+ * Null of no values.
  *
- * - Error: each element's exact sum, rounded once to float32. State: a count and an {@link ExactSum} for each element: 8 + 354 n bytes at
- *   most, 9 to 17 n as a rule. Cost: some 20 float operations for each element. Invertible.
+ * - Error: each element's exact sum, rounded once to float32. State: a count and an {@link ExactSum} for each
+ *   element: 8 + 354 n bytes at most, 9 to 17 n as a rule. Cost: some 20 float operations for each element.
+ *   Invertible.
  *
  * @throws {AsofError} `invalid_aggregation` for another type
  */
@@ -19,7 +21,10 @@ export function vectorSumOf(type: FeatureType): AnyAggregation {
   return new VectorSum('sum', checked('sum', type))
 }
 
-/** `mean` of vectors, element by element: each exact sum over the count, rounded once to float32; all else as {@link vectorSumOf}. */
+/**
+ * `mean` of vectors, element by element: each exact sum over the count, rounded once to float32; all else as
+ * {@link vectorSumOf}.
+ */
 export function vectorMeanOf(type: FeatureType): AnyAggregation {
   return new VectorSum('mean', checked('mean', type))
 }
@@ -31,7 +36,10 @@ interface VectorSumState {
   /** For each element the float nearest to its sum, and the rest. */
   readonly high: Float64Array
   readonly low: Float64Array
-  /** The whole sum of the few elements that two floats do not hold, or to which NaN or an infinity was added; `high` and `low` are then 0. */
+  /**
+   * The whole sum of the few elements that two floats do not hold, or to which NaN or an infinity was added;
+   * `high` and `low` are then 0.
+   */
   readonly rest: Map<number, ExactSum>
 }
 
@@ -158,7 +166,10 @@ function elementOf(state: VectorSumState, index: number): ExactSum {
   return sum
 }
 
-/** `(high + low) / count`, rounded once to float32: a quotient that is a little wrong either way decides unless it lies next to a middle. */
+/**
+ * `(high + low) / count`, rounded once to float32: a quotient that is a little wrong either way decides
+ * unless it lies next to a middle.
+ */
 function ratioToFloat32(high: number, low: number, count: number): number {
   if (high === 0) return 0
   if (low === 0 && count === 1) return Math.fround(high)

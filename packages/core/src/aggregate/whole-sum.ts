@@ -1,10 +1,11 @@
 import type { StateReader, StateWriter } from './state-bytes.ts'
 
 /**
- * The exact sum of whole numbers, without bound. Small ones go into a number, and that into a bigint before it could
- * lose a bit; a bigint for each add would cost ten times as much.
+ * The exact sum of whole numbers, without bound. Small ones go into a number, and that into a bigint before
+ * it could lose a bit; a bigint for each add would cost ten times as much.
  *
- * - Error: none. State: at most {@link WHOLE_SUM_BYTES_MAX} bytes, 1 byte per 7 bits of the sum. Cost: one addition.
+ * - Error: none. State: at most {@link WHOLE_SUM_BYTES_MAX} bytes, 1 byte per 7 bits of the sum. Cost: one
+ *   addition.
  */
 export class WholeSum {
   #near = 0

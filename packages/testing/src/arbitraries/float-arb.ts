@@ -1,8 +1,9 @@
 import * as fc from 'fast-check'
 
 /**
- * Floats that are hard to sum: of every size, near each other and near the ends of the range, cancelling, subnormal, and now
- * and then a NaN or an infinity: seldom, since one of them hides what else is wrong with a sum.
+ * Floats that are hard to sum: of every size, near each other and near the ends of the range, cancelling,
+ * subnormal, and now and then a NaN or an infinity: seldom, since one of them hides what else is wrong with a
+ * sum.
  *
  * @param bits 64 by default; 32 gives what a float32 holds
  */

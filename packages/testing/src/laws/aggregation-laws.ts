@@ -20,11 +20,12 @@ export interface LawArbitraries {
 }
 
 /**
- * Holds an aggregation to the laws of its algebra (see `Aggregation` of `@asof/core`): associative, commutative where it says
- * so, `empty` neutral, an add equal to a merge of one, encodings canonical, bounded and read back, retractions that undo,
- * and no state changed that should not be.
+ * Holds an aggregation to the laws of its algebra (see `Aggregation` of `@asof/core`): associative,
+ * commutative where it says so, `empty` neutral, an add equal to a merge of one, encodings canonical, bounded
+ * and read back, retractions that undo, and no state changed that should not be.
  *
- * @throws {Error} naming the law, with the smallest counter-example found: its events and the two encodings that differ
+ * @throws {Error} naming the law, with the smallest counter-example found: its events and the two encodings
+ * that differ
  * @example
  * ```ts
  * test('my aggregation is one', () => {

@@ -5,9 +5,9 @@ import { propertyRuns } from '../property-runs.ts'
 import { type AggregateEvent, aggregateEventsArb, stateBytes, stateOf } from './aggregation-laws.ts'
 
 /**
- * Holds an aggregation equal to a naive function of all its events, to the last bit: over random events, delivered in
- * random order into random pieces, which are stored and read back and merged in a random tree, and, where there is
- * `retract`, with other events added and taken back on the way.
+ * Holds an aggregation equal to a naive function of all its events, to the last bit: over random events,
+ * delivered in random order into random pieces, which are stored and read back and merged in a random tree,
+ * and, where there is `retract`, with other events added and taken back on the way.
  *
  * @param naive the outcome over all events, which come in no order
  * @throws {Error} with the smallest counter-example

@@ -36,8 +36,8 @@ export function compareFractions(a: Fraction, b: Fraction): number {
 }
 
 /**
- * The float nearest to a fraction, ties to even, by searching among all floats: their bits, read as whole numbers, are in
- * the order of the floats.
+ * The float nearest to a fraction, ties to even, by searching among all floats: their bits, read as whole
+ * numbers, are in the order of the floats.
  *
  * @param isAbove whether the number sought is greater than the given fraction (1), equal (0) or less (-1)
  * @param format float64, or float32
@@ -64,7 +64,10 @@ export function nearestFloat(
   return sign * floatOfBits(bits, format)
 }
 
-/** The value that bits would have with one exponent more than there is, so that what lies beyond the greatest float has a middle too. */
+/**
+ * The value that bits would have with one exponent more than there is, so that what lies beyond the greatest
+ * float has a middle too.
+ */
 function magnitude(bits: bigint, format: 'float64' | 'float32'): Fraction {
   const fractionBits = format === 'float64' ? 52n : 23n
   const bias = format === 'float64' ? 1075n : 150n

@@ -2,8 +2,9 @@ import type { Stamp, Value } from '@asof/core'
 import { compareFractions, type Fraction, fractionOf, nearestFloat, plus, times } from './exact-fraction.ts'
 
 /*
- * Each function over all values of a window at once, as SEMANTICS section 3 says it, in exact fractions. Slow, and so simple
- * that it is plainly right; everything clever must equal it to the last bit. All take the values that events handed in, nulls included.
+ * Each function over all values of a window at once, as SEMANTICS section 3 says it, in exact fractions.
+ * Slow, and so simple that it is plainly right; everything clever must equal it to the last bit. All take the
+ * values that events handed in, nulls included.
  */
 
 /** The values that are not null. */
@@ -50,7 +51,10 @@ export function naiveWholeMean(values: readonly (Value | null)[]): number | null
   return nearest({ over: sum, under: BigInt(numbers.length) }, 'float64')
 }
 
-/** Variance, or its square root, of floats or whole numbers; a sample's squares are divided by one less than its count. */
+/**
+ * Variance, or its square root, of floats or whole numbers; a sample's squares are divided by one less than
+ * its count.
+ */
 export function naiveVariance(
   values: readonly (Value | null)[],
   of: 'population' | 'sample',
@@ -85,7 +89,10 @@ export function naiveElements(
   return vectors[0]!.map((_, index) => each(vectors.map((vector) => vector[index]!))!)
 }
 
-/** The values of the first n events by `(e, c, s)`, or with `side` -1 of the last n; with `same` of equal ones the first alone. */
+/**
+ * The values of the first n events by `(e, c, s)`, or with `side` -1 of the last n; with `same` of equal ones
+ * the first alone.
+ */
 export function naiveFirstN(
   events: readonly { readonly value: Value | null; readonly stamp: Stamp }[],
   n: number,
@@ -100,7 +107,10 @@ export function naiveFirstN(
   return kept.length === 0 ? null : kept.slice(0, n)
 }
 
-/** The distinct values with their counts, the most frequent first, then in order; NaN is one value, and -0 is 0. */
+/**
+ * The distinct values with their counts, the most frequent first, then in order; NaN is one value, and -0 is
+ * 0.
+ */
 export function naiveCounts(values: readonly (Value | null)[]): [value: Value, count: number][] {
   const counts: [Value, number][] = []
   for (const value of given(values)) {
