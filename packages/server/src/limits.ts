@@ -4,6 +4,8 @@ export const SERVER_LIMITS = {
   bodyBytesMax: 1_048_576,
   /** Body of a push of rows. */
   pushBodyBytesMax: 33_554_432,
+  /** Bodies of all pushes of rows that are on their way or being appended; those beyond are told to come back. */
+  pushBodiesBytesMax: 268_435_456,
   /** Body of a batch: one whole file, which is staged, not held in memory. */
   batchBodyBytesMax: 4_294_967_296,
   /** How long a push waits until lookups see its rows. */

@@ -1,6 +1,8 @@
 // Rows pushed over HTTP: what is accepted, refused, repeated; exactly as in process.
 import assert from 'node:assert/strict'
+import { request as httpRequest } from 'node:http'
 import { describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { AsofError, parseInstant } from '@asof/core'
 import { pack, Packr } from 'msgpackr'
 import { around } from './failing-parts.ts'
@@ -171,6 +173,33 @@ describe('a push of rows', () => {
     }))
     const many = await it.post(ROWS, { rows })
     assert.deepEqual([many.status, many.body['code']], [413, 'push_too_large'])
+  })
+
+  it('is told to come back where all of them together are too large, and lookups are not', async () => {
+    await using it = await openPushServer({ limits: { pushBodiesBytesMax: 1_000_000 } })
+    const begun = Array.from({ length: 9 }, () => {
+      const head = {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'content-length': '900000' },
+      }
+      const request = httpRequest(`${it.url}/v1/groups/clicks/rows`, head)
+      request.on('error', () => undefined)
+      request.write(' '.repeat(110_000))
+      return request
+    })
+    await sleep(200)
+    const body = { rows: [{ user: 'a', event_timestamp: E, count: 1, score: 1 }] }
+    const large = ' '.repeat(200_000) + JSON.stringify(body)
+    const refused = await it.send('/v1/groups/clicks/rows', large, { 'content-type': 'application/json' })
+    assert.deepEqual([refused.status, refused.body['code']], [503, 'overloaded'])
+    assert.equal(refused.headers.get('retry-after'), '1')
+    assert.equal((await it.post('/v1/get', { service: 'model', keys: { user: 'a' } })).status, 200)
+    for (const request of begun) request.destroy()
+    await sleep(200)
+    for (let times = 0; times < 6; times++) {
+      const pushed = await it.send('/v1/groups/clicks/rows', large, { 'content-type': 'application/json' })
+      assert.equal(pushed.status, 200)
+    }
   })
 
   it('keeps rows dated too far ahead in the quarantine', async () => {

@@ -3,6 +3,7 @@ import { formatInstant, groupId, invalid, type PushName, type PushResult, type T
 import type { RouteModule } from '../context.ts'
 import { answer, answerForm, bodyForm, type Form } from '../negotiate.ts'
 import { endStage } from '../stages.ts'
+import { heldBodies } from './held-bodies.ts'
 import { patiently } from './patience.ts'
 import { pushedRows } from './pushed-rows.ts'
 
@@ -42,6 +43,7 @@ export const pushRoute: RouteModule = (server, { store, telemetry, limits }) => 
     {
       config: { scope: 'write' },
       bodyLimit: limits.pushBodyBytesMax,
+      preParsing: heldBodies(limits.pushBodiesBytesMax),
       schema: {
         summary: 'Push rows',
         description:
