@@ -73,7 +73,24 @@ it('asof serve takes part in traces once an SDK is loaded first, and counts', as
     const body = JSON.stringify({ service: 'model', keys: { user: 'ann' } })
     const answer = await fetch(`${url}/v1/get`, { method: 'POST', headers, body })
     assert.equal(answer.status, 200, await answer.text())
+    const now = new Date().toISOString()
+    const rows = [
+      { user: 'ann', event_timestamp: now, count: 1 },
+      { user: 'bob', event_timestamp: new Date(Date.now() + 60_000).toISOString(), count: 1 },
+    ]
+    await fetch(`${url}/v1/groups/clicks/rows`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ rows, wait: 'applied' }),
+    })
     const metrics = await (await fetch(`${url}/metrics`)).text()
+    for (const name of ['asof_rows_applied_total', 'asof_rows_held_total', 'asof_group_lag_seconds']) {
+      assert.match(
+        metrics,
+        new RegExp(`^${name}\\{group="clicks@1"\\} `, 'm'),
+        'by one name, so that they can be joined',
+      )
+    }
     for (const [, name] of metrics.matchAll(/^# TYPE (asof_\w+) /gm)) {
       assert.ok(page.includes(`\`${name!}\``), `${name} is not described`)
     }

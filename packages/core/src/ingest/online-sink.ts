@@ -2,6 +2,7 @@ import { decodeStamp, encodeStamp } from '../codec/stamp.ts'
 import { encodeRow, patchStamp } from '../codec/row-codec.ts'
 import type { Instant } from '../clock/instant.ts'
 import { columnValue, type ColumnBatch } from '../model/column.ts'
+import { groupId } from '../model/definition.ts'
 import { compareStamps, type Stamp } from '../model/feature-row.ts'
 import type { KeyValues } from '../model/value.ts'
 import { visibleFrom } from '../point-in-time/visible.ts'
@@ -178,7 +179,7 @@ export class OnlineSink {
         HELD_TABLE,
         held.map((arrival) => encodeHeld(plan, arrival)),
       )
-      this.#parts.telemetry.count('asof_rows_held', held.length, { group: plan.onlineTable })
+      this.#parts.telemetry.count('asof_rows_held', held.length, { group: labelOf(plan) })
     }
     for (let from = 0; from < visible.length; from += ARRIVALS_PER_WRITE) {
       await this.#write(plan, visible.slice(from, from + ARRIVALS_PER_WRITE), now)
@@ -209,7 +210,7 @@ export class OnlineSink {
       await online.write(plan.recentTable, recent)
     }
     const { applied } = await online.write(plan.onlineTable, newest)
-    this.#parts.telemetry.count('asof_rows_applied', applied, { group: plan.onlineTable })
+    this.#parts.telemetry.count('asof_rows_applied', applied, { group: labelOf(plan) })
   }
 
   async #provisionHeld(): Promise<void> {
@@ -323,4 +324,9 @@ function decodeHeld(row: OnlineRow): { visible: number; name: GroupName; arrival
     name: { project, group, version },
     arrival: { ...decodeStamp(bytes), entityKey, row: bytes },
   }
+}
+
+/** A group version as every metric names it. */
+function labelOf(plan: GroupPlan): string {
+  return groupId(plan.group.definition)
 }
