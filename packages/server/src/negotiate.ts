@@ -17,6 +17,8 @@ export const bodyReaders: RouteModule = (server, { limits }) => {
   server.addContentTypeParser(MEDIA_TYPE.json, options, (request, body, done) => {
     try {
       checkPlain(request)
+      if ((body as Buffer).length === 0)
+        throw invalid('invalid_json', 'the body is empty: send a JSON object')
       done(null, parseStrictJson(utf8(body as Buffer), limits.bodyDepthMax))
     } catch (error) {
       done(error as Error)

@@ -103,9 +103,21 @@ function isAsofShaped(error: unknown): error is AsofError {
 /** Says where and what is wrong by the schema's own words: they never repeat a value. */
 function invalidRequest(faults: readonly ValidationFault[], context: string | undefined): AsofError {
   const [fault] = faults
+  const what = context ?? 'request'
   const name = fault?.params?.['additionalProperty'] ?? fault?.params?.['missingProperty']
-  const path = `${context ?? 'request'}${(fault?.instancePath ?? '').replaceAll('/', '.')}`
-  return new AsofError('invalid', 'invalid_request', `the ${context ?? 'request'} is not as described`, {
+  const path = `${what}${(fault?.instancePath ?? '').replaceAll('/', '.')}`
+  const absent = faults.flatMap(({ keyword, instancePath, params }) => {
+    const missing = params?.['missingProperty']
+    const isSame = keyword === 'required' && instancePath === fault?.instancePath
+    return isSame && typeof missing === 'string' ? [missing] : []
+  })
+  const text =
+    absent.length > 0
+      ? `the ${what} lacks a property: ${absent.join(' or ')}`
+      : fault?.keyword === 'additionalProperties'
+        ? `the ${what} has a property that this path does not take`
+        : `the ${what} is not as described`
+  return new AsofError('invalid', 'invalid_request', text, {
     path: path.slice(0, 200),
     rule: fault?.message,
     ...(typeof name === 'string' && { property: name.slice(0, 63) }),

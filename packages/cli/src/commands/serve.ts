@@ -78,9 +78,12 @@ async function exampleOf(store: FeatureStore, url: string, secured: boolean): Pr
   const [name] = [...(await store.snapshot()).services.keys()].sort()
   if (name === undefined) return undefined
   const { shape } = await store.servicePlan(name)
-  const keys = Object.fromEntries(shape.keys.map((key) => [key.name, sample(key.type)]))
+  const samples = (fields: readonly { readonly name: string; readonly type: FeatureType }[]) =>
+    Object.fromEntries(fields.map(({ name, type }) => [name, sample(type)]))
+  const keys = samples(shape.keys)
+  const inputs = shape.request.length > 0 && { request: samples(shape.request) }
   const token = secured ? ` -H 'authorization: Bearer TOKEN'` : ''
-  const body = JSON.stringify({ service: name, keys })
+  const body = JSON.stringify({ service: name, keys, ...inputs })
   return `curl -s ${url}/v1/get -H 'content-type: application/json'${token} -d '${body}'`
 }
 
@@ -91,11 +94,19 @@ function sample(type: FeatureType): JsonValue {
     case 'bool':
       return true
     case 'int64':
-      return '1'
+      return type.as === 'number' ? 1 : '1'
     case 'timestamp':
       return '2024-01-31T12:00:00Z'
     case 'bytes':
       return 'YQ=='
+    case 'list':
+      return [sample(type.element)]
+    case 'vector':
+      return Array.from({ length: type.size }, () => 1)
+    case 'map':
+      return {}
+    case 'struct':
+      return Object.fromEntries(Object.entries(type.fields).map(([name, field]) => [name, sample(field)]))
     default:
       return 1
   }

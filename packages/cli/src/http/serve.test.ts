@@ -9,10 +9,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const BIN = join(import.meta.dirname, '../bin.ts')
 const CONFIG = `
-import { defineConfig, entity, featureGroup, featureService, float64, project, string } from 'asof'
+import { bool, defineConfig, entity, featureGroup, featureService, float64, int64, onDemand, project, request, string, timestamp, vector } from 'asof'
 const user = entity('user', { keys: { user: string() } })
 const stats = featureGroup('stats', { entity: user, features: { score: float64({ default: 0.25 }) } })
-export default defineConfig({ project: project('shop', [featureService('model', { features: [stats] })]) })
+const ask = request('ask', { fields: { amount: int64({ as: 'number' }), big: int64(), when: timestamp(), near: vector(2) } })
+const context = onDemand('context', {
+  module: import.meta.url,
+  inputs: { amount: ask.field('amount'), big: ask.field('big'), when: ask.field('when'), near: ask.field('near') },
+  features: { whole: bool() },
+  compute: (inputs) => ({ whole: Object.values(inputs).every((value) => value !== null) }),
+})
+export default defineConfig({ project: project('shop', [featureService('model', { features: [stats, context] })]) })
 `
 let folder = ''
 before(async () => {
@@ -75,6 +82,12 @@ test('serves, says how to try it, and ends without failing anybody', async () =>
     return response.status
   }
   assert.equal(await ask(), 200)
+  assert.deepEqual(Object.keys((JSON.parse(body!) as { request: object }).request).sort(), [
+    'amount',
+    'big',
+    'near',
+    'when',
+  ])
   const rows = {
     rows: [{ user: 'ann', event_timestamp: '2024-06-01T12:00:00Z', score: 4.5 }],
     wait: 'applied',

@@ -41,6 +41,7 @@ export const getRoute: RouteModule = (server, { store, telemetry, limits }) => {
     async (request, reply) => {
       const began = performance.now()
       const { body } = request
+      checkAlternatives(body)
       const form = bodyForm(request)
       const answering = answerForm(request)
       const service = body.service ?? { features: body.features! }
@@ -72,6 +73,17 @@ export const getRoute: RouteModule = (server, { store, telemetry, limits }) => {
       return reply.type(answering === 'json' ? JSON_TYPE : MEDIA_TYPE.msgpack).send(written)
     },
   )
+}
+
+/** Of two ways to say one thing a body has one; that it has any the schema says. */
+function checkAlternatives(body: GetRequest): void {
+  for (const [one, other] of [
+    ['service', 'features'],
+    ['keys', 'entities'],
+  ] as const) {
+    if (body[one] === undefined || body[other] === undefined) continue
+    throw invalid('invalid_request', `give ${one} or ${other}, not both`, { path: 'body', property: other })
+  }
 }
 
 function lookUpOptions(body: GetRequest, deadlineMsMax: number): LookUpOptions {

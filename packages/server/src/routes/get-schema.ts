@@ -33,7 +33,8 @@ export const GET_BODY: object = {
         additionalProperties: false,
         properties: { keys: KEYS, request: INPUTS },
       },
-      description: 'Many entities; answered in the order given, duplicates included.',
+      description:
+        'Many entities, instead of `keys`: `[{"keys": {…}, "request": {…}}, …]`; answered in the order given, duplicates included.',
     },
     request: INPUTS,
     at: { ...INSTANT, description: 'The decision time, at most an hour back; now by default.' },
@@ -57,9 +58,11 @@ export const GET_BODY: object = {
       description: 'What the answer carries beside the values.',
     },
   },
+  // Not oneOf, whose fault would not say which properties it is about: of both the route says so itself.
   allOf: [
-    { oneOf: [{ required: ['service'] }, { required: ['features'] }] },
-    { oneOf: [{ required: ['keys'] }, { required: ['entities'] }] },
+    { type: 'object' },
+    { anyOf: [{ required: ['service'] }, { required: ['features'] }] },
+    { anyOf: [{ required: ['keys'] }, { required: ['entities'] }] },
   ],
 } as const
 
