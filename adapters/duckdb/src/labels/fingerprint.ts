@@ -2,19 +2,10 @@ import { createHash } from 'node:crypto'
 import type { Column, FeatureType } from '@asof/core'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { run } from '../database.ts'
+import { FLAT_PHYSICAL } from './label-columns.ts'
 import type { OpenLabels } from './open-labels.ts'
 import { identifier } from '../sql-text.ts'
 import { readColumn } from '../vectors.ts'
-
-/** Types that are hashed as the bytes of their values; all others as text. */
-const AS_BYTES: Readonly<Record<string, FeatureType>> = {
-  BOOLEAN: { kind: 'bool' },
-  INTEGER: { kind: 'int32' },
-  BIGINT: { kind: 'int64' },
-  FLOAT: { kind: 'float32' },
-  DOUBLE: { kind: 'float64' },
-  'TIMESTAMP WITH TIME ZONE': { kind: 'timestamp' },
-}
 
 /**
  * SHA-256 over the names, types, nulls and values of the label columns, rows in order. How DuckDB cuts its result into
@@ -30,22 +21,32 @@ export async function fingerprintOf(open: OpenLabels): Promise<string> {
   }
 }
 
-async function hashRows({ columns, call }: OpenLabels, connection: DuckDBConnection): Promise<string> {
-  const types = columns.map(({ physical }): FeatureType => AS_BYTES[physical] ?? { kind: 'string' })
-  const selected = columns.map(({ name, physical }) =>
-    Object.hasOwn(AS_BYTES, physical) ? identifier(name) : `CAST(${identifier(name)} AS VARCHAR)`,
-  )
+async function hashRows(
+  { columns, call, rows, read }: OpenLabels,
+  connection: DuckDBConnection,
+): Promise<string> {
   const hashes = columns.map(() => ({ nulls: createHash('sha256'), values: createHash('sha256') }))
-  // A scan of one table keeps the order of its rows.
-  const result = await run(connection, `SELECT ${selected.join(', ')} FROM labels`, call)
-  for (;;) {
-    const chunk = await result.fetchChunk()
-    if (chunk === null || chunk.rowCount === 0) break
-    const all = new Uint8Array(chunk.rowCount).fill(1)
-    for (const [index, type] of types.entries()) {
-      const column = readColumn(chunk.getColumnVector(index), type)
-      hashes[index]!.nulls.update(column.valid ?? all)
-      hashes[index]!.values.update(bytesOf(column))
+  const add = (index: number, column: Column, rows: number): void => {
+    hashes[index]!.nulls.update(column.valid ?? new Uint8Array(rows).fill(1))
+    hashes[index]!.values.update(bytesOf(column))
+  }
+  const rest: { readonly index: number; readonly type: FeatureType; readonly sql: string }[] = []
+  for (const [index, { name, physical }] of columns.entries()) {
+    const known = read.get(name)
+    const type = FLAT_PHYSICAL[physical]
+    const sql = type === undefined ? `CAST(${identifier(name)} AS VARCHAR)` : identifier(name)
+    // All others are hashed as text.
+    if (known === undefined) rest.push({ index, type: type ?? { kind: 'string' }, sql })
+    else add(index, known, rows)
+  }
+  if (rest.length > 0) {
+    // A scan of one table keeps the order of its rows.
+    const result = await run(connection, `SELECT ${rest.map(({ sql }) => sql).join(', ')} FROM labels`, call)
+    for (;;) {
+      const chunk = await result.fetchChunk()
+      if (chunk === null || chunk.rowCount === 0) break
+      for (const [place, { index, type }] of rest.entries())
+        add(index, readColumn(chunk.getColumnVector(place), type), chunk.rowCount)
     }
   }
   const whole = createHash('sha256')
@@ -63,8 +64,9 @@ function bytesOf({ values, valid }: Column): Uint8Array | string {
       .map((value) => (value === null ? '' : `${(value as string).length}:${value as string}`))
       .join('')
   }
-  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
-  if (valid === undefined) return bytes
+  const all = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+  if (valid === undefined) return all
+  const bytes = all.slice()
   // What stands where there is no value means nothing.
   const width = values.BYTES_PER_ELEMENT
   for (let row = 0; row < valid.length; row++)

@@ -144,10 +144,22 @@ async function labelColumns(
   firstLabel: number,
   rows: number,
 ): Promise<readonly Column[]> {
-  const { database, columns, rowColumn, call } = open
+  const { database, rowColumn, call, read: known } = open
+  const part = ({ type, values, valid }: Column): Column => ({
+    type,
+    values: (values as FlatArray).subarray(firstLabel, firstLabel + rows),
+    valid: valid?.subarray(firstLabel, firstLabel + rows),
+  })
+  const columns = open.columns.filter(({ name }) => !known.has(name))
+  const named = (read: readonly Column[]): readonly Column[] =>
+    open.columns.map(({ name }) => {
+      const column = known.get(name)
+      return column === undefined ? read[columns.findIndex((each) => each.name === name)]! : part(column)
+    })
+  if (columns.length === 0) return named([])
   const row = identifier(rowColumn)
-  const types = columns.map((_, index): FeatureType => {
-    const { type } = fields[index]!
+  const types = columns.map(({ name }): FeatureType => {
+    const { type } = fields[open.columns.findIndex((each) => each.name === name)]!
     return FETCHED[type] ?? ({ kind: type } as FeatureType)
   })
   // History is read at the same time. A scan of one table keeps the order of its rows.
@@ -160,7 +172,7 @@ async function labelColumns(
       call,
     )
     const read = await fetchColumns(found, types)
-    if (read.rows === rows) return read.columns
+    if (read.rows === rows) return named(read.columns)
     throw internal('labels and results did not meet row by row', { rows, read: read.rows })
   } finally {
     connection.closeSync()

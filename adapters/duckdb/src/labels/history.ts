@@ -122,6 +122,7 @@ async function readKeys({ database, call, keyTypes }: OpenLabels, { name }: KeyS
  * such, never come here. Times become DOUBLE in SQL, exact for any instant, as a copy of 64-bit integers would need a loop.
  */
 async function readBySql(open: OpenLabels, request: HistoryRequest): Promise<HistoryBatch> {
+  await open.keyTables.get(request.keySet.name)?.()
   const { database, call } = open
   const { keySet, keyColumns, files, features, fromId, toId, eMax, eMin } = request
   const paths = files.map(({ localPath }) => localPath)

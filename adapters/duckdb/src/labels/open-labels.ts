@@ -1,4 +1,4 @@
-import type { KeyType, LongCall, TimeColumn } from '@asof/core'
+import type { Column, KeyType, LongCall, TimeColumn } from '@asof/core'
 import type { Database } from '../database.ts'
 import type { PhysicalColumn, RelationSql } from '../relation-sql.ts'
 import type { ColumnPool } from './column-pool.ts'
@@ -10,6 +10,8 @@ export interface OpenLabels {
   readonly rows: number
   /** Columns of the labels, in order. */
   readonly columns: readonly PhysicalColumn[]
+  /** Those of flat types, in memory. */
+  readonly read: ReadonlyMap<string, Column>
   readonly form: RelationSql['form']
   readonly time: TimeColumn
   /** Name of the column that numbers the rows of the table `labels`, from 0. */
@@ -17,6 +19,8 @@ export interface OpenLabels {
   readonly call: LongCall
   /** Types of the parts of each key set, by its name. */
   readonly keyTypes: Map<string, readonly KeyType[]>
+  /** Makes the tables of key sets that only SQL needs, by name. */
+  readonly keyTables: Map<string, () => Promise<void>>
   /** Folders whose files may be read. */
   readonly folders: readonly string[]
   readonly readers: HistoryReaders

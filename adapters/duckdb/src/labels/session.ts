@@ -18,6 +18,7 @@ import { convertSql } from '../convert-sql.ts'
 import { openDatabase, queryRow, queryRows, readingFiles, run } from '../database.ts'
 import type { Database, DatabaseOptions } from '../database.ts'
 import { ColumnPool } from './column-pool.ts'
+import { closeKeys, instantsOf, readLabelColumns } from './label-columns.ts'
 import type { OpenLabels } from './open-labels.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { readHistory } from './history.ts'
@@ -59,15 +60,18 @@ export async function openLabels(settings: DatabaseOptions, request: LabelsReque
     const rowColumn = freeName(relation.columns)
     const rows = await load(database, relation, rowColumn, call)
     const { columns, form } = relation
+    const inMemory = await readLabelColumns(database, columns, rows, call)
     const open: OpenLabels = {
       database,
       rows,
       columns,
+      read: inMemory,
       form,
       time: request.at,
       rowColumn,
       call,
       keyTypes: new Map(),
+      keyTables: new Map(),
       folders,
       readers: historyReaders(settings.threads ?? 2),
       pool: new ColumnPool(),
@@ -101,7 +105,7 @@ class DuckDbLabels implements LabelSession {
   }
 
   async keySet(columns: readonly { readonly column: string; readonly type: KeyType }[]): Promise<KeySet> {
-    const { database, rows, rowColumn, call, keyTypes } = this.#open
+    const { database, rows, rowColumn, call, keyTypes, keyTables, read, readers } = this.#open
     const parts: string[] = []
     for (const { column, type } of columns) parts.push(await this.#converted(column, type))
     const name = `keys_${keyTypes.size}`
@@ -114,28 +118,53 @@ class DuckDbLabels implements LabelSession {
       await run(database.connection, `CREATE TABLE ${name} AS SELECT 0::INTEGER AS id`, call)
       return { name, size: Math.min(rows, 1), ids }
     }
+    const [only] = columns
+    const column = read.get(only!.column)
+    if (
+      columns.length === 1 &&
+      parts[0] === identifier(only!.column) &&
+      column?.type.kind === only!.type.kind
+    ) {
+      const close = closeKeys(name, column)
+      if (close !== undefined) {
+        let made: Promise<void> | undefined
+        keyTables.set(name, async () => await (made ??= this.#makeKeys(name, parts)))
+        readers.keys.set(name, Promise.resolve(close.keys))
+        return { name, size: close.keys.count, ids: close.ids }
+      }
+    }
     ids.fill(-1)
+    await this.#makeKeys(name, parts)
     const named = parts.map((part, at) => `${part} AS k${at}`).join(', ')
     const keys = parts.map((_, at) => `k${at}`)
-    const whole = keys.map((key) => `${key} IS NOT NULL`).join(' AND ')
-    // Numbered in the order in which tables are sorted, so that history arrives nearly grouped.
-    await run(
-      database.connection,
-      `CREATE TABLE ${name} AS SELECT *, (row_number() OVER (ORDER BY ${keys.join(', ')}) - 1)::INTEGER AS id
-       FROM (SELECT DISTINCT ${keys.join(', ')} FROM (SELECT ${named} FROM labels) WHERE ${whole})`,
-      call,
-    )
     const equal = keys.map((key) => `l.${key} = k.${key}`).join(' AND ')
     const found = await run(
       database.connection,
       `SELECT l.row, k.id FROM (SELECT ${identifier(rowColumn)} AS row, ${named} FROM labels) l JOIN ${name} k ON ${equal}`,
       call,
     )
-    const { columns: read } = await fetchColumns(found, [{ kind: 'int32' }, { kind: 'int32' }])
-    const [labelRows, keyIds] = read.map(({ values }) => values as Int32Array) as [Int32Array, Int32Array]
+    const pairs = await fetchColumns(found, [{ kind: 'int32' }, { kind: 'int32' }])
+    const [labelRows, keyIds] = pairs.columns.map(({ values }) => values as Int32Array) as [
+      Int32Array,
+      Int32Array,
+    ]
     for (let at = 0; at < labelRows.length; at++) ids[labelRows[at]!] = keyIds[at]!
     const size = Number((await queryRow(database.connection, `SELECT count(*) AS size FROM ${name}`))['size'])
     return { name, size, ids }
+  }
+
+  /** The table of distinct keys, numbered in the order in which tables are sorted, so that history arrives nearly grouped. */
+  async #makeKeys(name: string, parts: readonly string[]): Promise<void> {
+    const { database, call } = this.#open
+    const named = parts.map((part, at) => `${part} AS k${at}`).join(', ')
+    const keys = parts.map((_, at) => `k${at}`)
+    const whole = keys.map((key) => `${key} IS NOT NULL`).join(' AND ')
+    await run(
+      database.connection,
+      `CREATE TABLE ${name} AS SELECT *, (row_number() OVER (ORDER BY ${keys.join(', ')}) - 1)::INTEGER AS id
+       FROM (SELECT DISTINCT ${keys.join(', ')} FROM (SELECT ${named} FROM labels) WHERE ${whole})`,
+      call,
+    )
   }
 
   async column(column: string, type: FeatureType): Promise<Column> {
@@ -220,7 +249,10 @@ async function load(
 }
 
 async function labelTimes(open: OpenLabels, { micros, isNull, problem }: TimeSql): Promise<Float64Array> {
-  const { database, rowColumn, call, time } = open
+  const { database, rowColumn, call, time, read } = open
+  const column = read.get(time.column)
+  const known = column && instantsOf(column)
+  if (known !== undefined) return known
   const row = identifier(rowColumn)
   const [wrong] = await queryRows(
     database.connection,
