@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
+import { Command } from 'commander'
 import { createProgram } from '../program.ts'
 import { leaves } from '../reference-page.ts'
 import { completionLines } from './completion.ts'
@@ -78,6 +79,12 @@ test('whatever goes wrong is kept from whoever pressed a key', async () => {
   assert.equal(await candidates('frobnicate', '--what', 'ever', ''), '')
   await writeFile(join(root, 'broken.json'), '{')
   assert.equal(await candidates('get', '--project', join(root, 'broken.json'), ''), '')
+})
+
+test('what a description says stays in its line, and moves no cursor', async () => {
+  const own = new Command()
+  own.command('evil').summary('a\u001B[2J\u001B]0;b\u0007\tc\n:0\u202Ed\u2028e')
+  assert.equal(await completionLines(own, ['ev']), 'evil\ta [2J ]0;b c :0 d e\n:4')
 })
 
 test('every command can be completed to its end', async () => {

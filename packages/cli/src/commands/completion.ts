@@ -34,6 +34,8 @@ function printedScript(shell: 'zsh' | 'fish'): string {
 /** After the last candidate a line tells the shell what else to do, in the way of cobra, which the scripts follow. */
 const NO_SPACE = 2
 const NO_FILES = 4
+/** What would end a line, move the cursor or turn the text around. */
+const NO_LINE = /[\s\p{C}]+/gu
 
 /**
  * `asof complete -- WORDS`, which the scripts call: a line for each candidate, its description after a tab; then `:` and what
@@ -47,7 +49,7 @@ export async function completionLines(program: Command, words: readonly string[]
       await projectNames(words).catch(() => undefined)
     const { candidates, files, open } = await completeWords(program, words.length === 0 ? [''] : words, names)
     const lines = candidates.map(
-      ({ value, description = '' }) => `${value}\t${description.replaceAll(/\s+/g, ' ')}`,
+      ({ value, description = '' }) => `${value}\t${description.replaceAll(NO_LINE, ' ')}`,
     )
     return [...lines, `:${(open ? NO_SPACE : 0) + (files ? 0 : NO_FILES)}`].join('\n')
   } catch {
