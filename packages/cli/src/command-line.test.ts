@@ -240,6 +240,7 @@ test('get: values by type, in the past, and refusals by kind', async () => {
     failure(['get', 'model', 'airport=LAX', '--expect', 'abc']),
     failure(['get', 'model', 'plane=LAX']),
   ])
+  assert.equal(past.stderr, 'not given, so null: scheduled\n')
   assert.match(past.stdout, /^model of airport=LAX as of 2024-01-01T02:30:00\.000000Z \(offline\)\n/)
   assert.match(past.stdout, /\nflights +2 +present +90 min ago\n/)
   assert.match(past.stdout, /\nnote +none +not_found +defaulted\n/)

@@ -42,6 +42,9 @@ export async function get(
   if (absent.length > 0)
     throw invalid('invalid_argument', 'give each key as name=value', { absent: absent.join(', ') })
   const request = namedValues(options.request ?? [], shape.request, '--request')
+  const left = shape.request.map(({ name }) => name).filter((name) => !Object.hasOwn(request, name))
+  // No error: a feature may do with null, as it does in training where a label has none.
+  if (left.length > 0) terminal.note(terminal.colours.yellow(`not given, so null: ${left.join(', ')}`))
   const vector = await store.get(service, key, { ...lookUp, request })
   const shown = shownFeatures({ shape, ...plan }, vector)
   const document = {
