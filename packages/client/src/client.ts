@@ -244,6 +244,10 @@ class HttpClient {
         const text = 'not an instant: give microseconds since 1970 as a number'
         throw failure('invalid', 'invalid_instant', text, { got: typeof given })
       }
+      if (given !== undefined && !Number.isInteger(given)) {
+        const text = 'not an instant between 1900 and 2200 in microseconds'
+        throw failure('invalid', 'invalid_instant', text, { value: given })
+      }
     }
     if (at !== undefined && asOf !== undefined) {
       throw failure(

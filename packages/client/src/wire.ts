@@ -15,8 +15,8 @@
  * | map, struct | object | map |
  *
  * An instant is RFC 3339 UTC with six decimals in JSON, int64 microseconds in MessagePack; what is sent may also be a whole
- * number of microseconds. In MessagePack a number that is not written as an int64 stands for a JavaScript number, whatever its
- * width, and one that is stands for a bigint: so nothing that a program gave changes its type on the way.
+ * number of microseconds. In MessagePack an integer is one whatever its width, as writers choose the shortest: what it is read as
+ * is said by the declared type alone.
  *
  * @module
  */

@@ -39,7 +39,9 @@ export const TIMESTAMP_MAX = 253_402_300_799_999_999n
 export function instant(micros: number): Instant {
   if (Number.isInteger(micros) && micros >= INSTANT_MIN && micros <= INSTANT_MAX) return micros as Instant
   const guess = guessUnit(micros)
-  throw invalid('invalid_instant', `not an instant between 1900 and 2200 in microseconds${guess}`, {
+  // That it is in microseconds already is no advice.
+  const advice = guess.endsWith(' microseconds') ? '' : guess
+  throw invalid('invalid_instant', `not an instant between 1900 and 2200 in microseconds${advice}`, {
     value: micros,
   })
 }
