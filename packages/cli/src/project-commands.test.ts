@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, beforeEach, test } from 'node:test'
 import { createProgram } from './program.ts'
+import { reportError } from './report-error.ts'
 import { openTerminal } from './terminal.ts'
 
 const root = await mkdtemp(join(tmpdir(), 'asof-project-'))
@@ -181,4 +182,26 @@ test('quarantine: show says what to do, and drop takes out what is not wanted, o
   assert.match((await asof('quarantine', 'list')).stdout, new RegExp(`^ID.*\n${second}.*\n$`))
   assert.equal((await asof('quarantine', 'drop', '--group', 'a', '--yes')).stdout, '1 row dropped\n')
   assert.equal((await asof('quarantine', 'drop', '--all')).stdout, 'nothing is in quarantine\n')
+})
+
+test('a name that there is not is answered with those that may have been meant', async () => {
+  const pushed = { compute: { from: 'push' } }
+  const feature = { name: 'n', group: 'orders', feature: 'n', keys: { user: 'user' } }
+  await defined(group('orders', pushed), { kind: 'service', name: 'delay_model', features: [feature] })
+  await asof('apply')
+  const similar =
+    (code: string, names: string) => (error: { code: string; details: { similar?: string } }) => {
+      assert.deepEqual([error.code, error.details.similar], [code, names])
+      assert.match(
+        reportError(error, { json: false, debug: false, interrupted: false }).text,
+        /did you mean /,
+      )
+      return true
+    }
+  await assert.rejects(asof('get', 'dealy_model', 'user=ann'), similar('service_not_found', 'delay_model'))
+  await write('labels.jsonl', [ROW])
+  const train = ['--labels', join(folder, 'labels.jsonl'), '--at', 'at', '--to', join(folder, 'set')]
+  await assert.rejects(asof('train', 'delay', ...train), similar('service_not_found', 'delay_model'))
+  await assert.rejects(asof('push', 'order', '--row', '{}'), similar('group_not_found', 'orders'))
+  await assert.rejects(asof('push', 'orders@2', '--row', '{}'), similar('group_not_found', 'orders@1'))
 })

@@ -36,7 +36,8 @@ export interface ErrorDocument {
 /** An error as programs are told it. */
 export function errorDocument(error: unknown): ErrorDocument {
   const { kind, code, message, retryable, details } = asofError(error)
-  const hint = HINTS[code]
+  const { similar } = details
+  const hint = typeof similar === 'string' ? `did you mean ${similar}?` : HINTS[code]
   return { code, kind, message, retryable, details, ...(hint !== undefined && { hint }) }
 }
 

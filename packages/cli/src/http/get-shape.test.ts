@@ -38,3 +38,17 @@ test('a body of another shape is answered with what is missing', async () => {
   const both = await http.ask('/v1/get', { service: 'model', entities: [{ keys }] })
   assert.equal(both.status, 200)
 })
+
+test('a name that there is not is answered with those that may have been meant, in a detail of the problem', async () => {
+  await using http = await openHttpStore(shop)
+  for (const [body, similar] of [
+    [{ service: 'modle', keys }, 'model'],
+    [{ features: ['stat:visits'], keys }, 'stats'],
+    [{ features: ['stats:visit'], keys }, 'visits'],
+  ] as const) {
+    const { status, json } = await http.ask('/v1/get', body)
+    assert.deepEqual([status, json<{ details: { similar: string } }>().details.similar], [404, similar])
+  }
+  const pushed = await http.ask('/v1/groups/stas/rows', { rows: [{ user: 'ann' }] })
+  assert.equal(pushed.json<{ details: { similar: string } }>().details.similar, 'stats')
+})

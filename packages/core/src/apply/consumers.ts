@@ -1,4 +1,5 @@
 import { invalid, notFound } from '../errors/asof-error.ts'
+import { similarNames } from '../errors/similar-names.ts'
 import { groupsOf } from '../model/check-definitions.ts'
 import { groupId, type Consumer } from '../model/definition.ts'
 import type { Registry } from '../ports/registry.ts'
@@ -57,6 +58,7 @@ export async function addConsumer(
       throw notFound('service_not_found', 'service not found; apply the definitions first', {
         service,
         project,
+        similar: similarNames(service, snapshot.services.keys()),
       })
     }
     const same = sameModel(consumer)

@@ -1,4 +1,5 @@
 import { invalid, notFound } from '../errors/asof-error.ts'
+import { similarNames } from '../errors/similar-names.ts'
 import type { OnDemandDefinition } from '../model/definition.ts'
 import type { Field } from '../model/feature-type.ts'
 import type { AppliedGroup, Snapshot } from './snapshot.ts'
@@ -44,11 +45,25 @@ export function resolveFeature(snapshot: Snapshot, reference: string): ResolvedF
     const versions = found.map((candidate) => candidate.version).join(', ')
     const text =
       version === undefined && found.length > 0 ? 'no version of the group is active' : 'group not found'
-    throw notFound('group_not_found', text, { reference, versions: versions === '' ? undefined : versions })
+    const named = [...snapshot.groups.values()].map(({ definition }) => definition.name)
+    const computed = [...snapshot.onDemand.values()].map(({ name }) => name)
+    throw notFound('group_not_found', text, {
+      reference,
+      versions: versions === '' ? undefined : versions,
+      similar: found.length > 0 ? undefined : similarNames(group, [...named, ...computed]),
+    })
   }
   const { features } = 'definition' in resolved.group ? resolved.group.definition : resolved.group
   const field = features.find((candidate) => candidate.name === feature)
-  if (field === undefined) throw notFound('feature_not_found', 'the group has no such feature', { reference })
+  if (field === undefined) {
+    throw notFound('feature_not_found', 'the group has no such feature', {
+      reference,
+      similar: similarNames(
+        feature,
+        features.map(({ name }) => name),
+      ),
+    })
+  }
   return 'definition' in resolved.group
     ? { kind: 'group', group: resolved.group, feature: field }
     : { kind: 'on_demand', group: resolved.group, feature: field }

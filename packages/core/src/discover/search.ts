@@ -1,6 +1,6 @@
+import { editDistance, mistakesForgiven } from '../errors/edit-distance.ts'
 import type { Definition, Deprecation, GroupDefinition } from '../model/definition.ts'
 import { typeName } from '../model/feature-type.ts'
-import { editDistance, mistakesForgiven } from './edit-distance.ts'
 import { referenceTo } from './reference.ts'
 import { firstAtOrAfter, lettersOf, type SearchEntry, type SearchIndex } from './search-index.ts'
 import { parseQuery, wordsOf, type SearchFilter, type SearchQuery } from './search-query.ts'

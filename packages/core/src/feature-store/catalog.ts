@@ -1,4 +1,5 @@
 import { invalid, isAsofError, notFound } from '../errors/asof-error.ts'
+import { similarNames } from '../errors/similar-names.ts'
 import type { Instant } from '../clock/instant.ts'
 import { loadSnapshot } from '../apply/load-snapshot.ts'
 import { shapeOf } from '../apply/service-shape.ts'
@@ -142,7 +143,10 @@ export class Catalog {
       snapshot.groups.get(id) ?? newestVersion(snapshot, id)
     const found = find(await this.snapshot()) ?? find(await this.refreshed())
     if (found === undefined) {
-      throw notFound('group_not_found', 'group not found; apply the definitions first', { group: id })
+      throw notFound('group_not_found', 'group not found; apply the definitions first', {
+        group: id,
+        similar: similarGroups(await this.snapshot(), id),
+      })
     }
     return await this.compiled(this.#code.name, found)
   }
@@ -246,7 +250,21 @@ export function serviceNamed(snapshot: Snapshot, reference: ServiceReference): S
   const name = typeof reference === 'string' ? reference : reference.definition.name
   const service = snapshot.services.get(name)
   if (service !== undefined) return service
-  throw notFound('service_not_found', 'service not found; apply the definitions first', { service: name })
+  throw notFound('service_not_found', 'service not found; apply the definitions first', {
+    service: name,
+    similar: similarNames(name, snapshot.services.keys()),
+  })
+}
+
+/** Groups of a name, where it is the version that there is not; else of names like it. */
+function similarGroups({ groups }: Snapshot, id: string): string | undefined {
+  const [name = ''] = id.split('@', 1)
+  const versions = [...groups.keys()].filter((other) => other.startsWith(`${name}@`))
+  if (versions.length > 0) return versions.slice(-3).join(', ')
+  return similarNames(
+    name,
+    [...groups.values()].map(({ definition }) => definition.name),
+  )
 }
 
 function isEmpty({ entities, sources, groups, onDemand, services, retired }: Snapshot): boolean {
