@@ -118,7 +118,7 @@ test('what is written is read back, by DuckDB, by hyparquet and by this reader',
           const valid = nulls === 'none' ? undefined : Uint8Array.from(isValid[index]!)
           writer.column(arrayOf(type, bits, shared), valid)
         }
-        const { bytes, sha256 } = writer.finish()
+        const { bytes, sha256 } = await writer.finish()
         const written = await readFile(path)
         assert.deepEqual(
           { bytes, sha256 },
@@ -210,11 +210,11 @@ test('a column that is missing, doubled or too short is not written over', async
     const fields = [{ name: 'x', type: 'int32' }] as const
     const plan = { path: join(folder, 'x.parquet'), fields, rows: 2, createdBy: 'asof test' }
     const writer = new FlatWriter(plan)
-    assert.throws(() => writer.finish(), /a column was not written/)
+    await assert.rejects(writer.finish(), /a column was not written/)
     assert.throws(() => writer.column(Int32Array.of(1), undefined), /so many rows/)
     writer.column(Int32Array.of(1, 2), undefined)
     assert.throws(() => writer.column(Int32Array.of(1, 2), undefined), /so many rows/)
-    writer.finish()
+    await writer.finish()
     assert.throws(() => new FlatWriter(plan), { code: 'EEXIST' })
   } finally {
     await rm(folder, { recursive: true })

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Hash } from 'node:crypto'
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { closeSync, fdatasync, openSync, writeSync } from 'node:fs'
 import type { FlatArray } from './column-reader.ts'
 import { dictionaryHeader, FILE_HEAD, fileFoot, pageHeader } from './flat-footer.ts'
 import type { FlatField, WrittenChunk } from './flat-footer.ts'
@@ -27,6 +27,8 @@ export interface WrittenFlatFile {
 }
 
 const PAGE_ROWS = 122_880
+/** Bytes that are written before the disk is asked to take them. */
+const ASK_BYTES = 2 ** 24
 
 /** The bytes of a page's values. */
 type Encode = (present: FlatArray) => Uint8Array
@@ -41,6 +43,11 @@ export class FlatWriter {
   readonly #hash: Hash = createHash('sha256')
   readonly #chunks: WrittenChunk[] = []
   #bytes = 0
+  /** Up to where the disk was asked to take the bytes. */
+  #asked = 0
+  #asking: Promise<void> | undefined
+  #failure: Error | undefined
+  #isClosed = false
   #scratch = new ArrayBuffer(0)
 
   constructor(plan: FlatFilePlan) {
@@ -91,18 +98,26 @@ export class FlatWriter {
     this.#chunks.push({ offset, data, bytes: this.#bytes - offset, nulls })
   }
 
-  /** Ends the file. */
-  finish(): WrittenFlatFile {
+  /** Ends the file. @throws {Error} of the disk, where it failed meanwhile */
+  async finish(): Promise<WrittenFlatFile> {
     const { fields, rows, createdBy } = this.#plan
     if (this.#chunks.length !== fields.length) throw new Error('a column was not written')
     this.#write(fileFoot(fields, this.#chunks, rows, createdBy))
-    closeSync(this.#descriptor)
+    await this.#asking
+    this.#close()
+    if (this.#failure !== undefined) throw this.#failure
     return { bytes: this.#bytes, sha256: this.#hash.digest('hex') }
   }
 
-  /** Closes a file that is not wanted any more; it stays, unfinished. */
+  /** Closes a file that is not wanted any more; it stays as it is. */
   abandon(): void {
-    closeSync(this.#descriptor)
+    if (this.#asking === undefined) this.#close()
+    else void this.#asking.then(() => this.#close())
+  }
+
+  #close(): void {
+    if (!this.#isClosed) closeSync(this.#descriptor)
+    this.#isClosed = true
   }
 
   #pages(
@@ -175,6 +190,19 @@ export class FlatWriter {
     for (let done = 0; done < bytes.length;)
       done += writeSync(this.#descriptor, bytes, done, bytes.length - done)
     this.#bytes += bytes.length
+    if (this.#bytes - this.#asked >= ASK_BYTES && this.#asking === undefined) this.#askDisk()
+  }
+
+  /** Has the disk begin: whoever syncs the file in the end would wait for all of it. A failure is told once, so it is kept. */
+  #askDisk(): void {
+    this.#asked = this.#bytes
+    this.#asking = new Promise((done) => {
+      fdatasync(this.#descriptor, (error) => {
+        this.#failure ??= error ?? undefined
+        this.#asking = undefined
+        done()
+      })
+    })
   }
 }
 

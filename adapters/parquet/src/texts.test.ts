@@ -48,7 +48,7 @@ test('texts are read back by DuckDB, by hyparquet and by their numbers, in pages
           textColumn(texts, texts.length),
           texts.includes(null) ? Uint8Array.from(texts, (text) => (text === null ? 0 : 1)) : undefined,
         )
-        writer.finish()
+        await writer.finish()
         const read = async (): Promise<unknown> => {
           const result = await connection.runAndReadAll(`SELECT x FROM read_parquet('${path}')`)
           return result.getColumns()[0] ?? []
@@ -113,7 +113,7 @@ test('days and small integers are what DuckDB takes them for', async () => {
     const writer = new FlatWriter({ path, fields, rows: 3, createdBy: 'asof test' })
     writer.column(Int32Array.of(-1, 19_723, 0), undefined)
     writer.column(Int32Array.of(-32_768, 32_767, 0), Uint8Array.of(1, 1, 0))
-    writer.finish()
+    await writer.finish()
     const read = await connection.runAndReadAll(
       `SELECT day::VARCHAR, small, typeof(day), typeof(small) FROM read_parquet('${path}')`,
     )

@@ -22,9 +22,9 @@ export type FilesAnswer =
     }
 
 /** Writes chunks of columns into files that hold the rows one after the other. */
-export function flatFilesAnswers(): (question: FilesQuestion) => FilesAnswer {
-  let open: { readonly writer: FlatWriter; readonly rows: number }[] = []
-  const write = (question: FilesQuestion): WrittenFlatFile[] => {
+export function flatFilesAnswers(): (question: FilesQuestion) => Promise<FilesAnswer> {
+  const open: { readonly writer: FlatWriter; readonly rows: number }[] = []
+  const write = async (question: FilesQuestion): Promise<WrittenFlatFile[]> => {
     switch (question.is) {
       case 'begin':
         for (const plan of question.files) open.push({ writer: new FlatWriter(plan), rows: plan.rows })
@@ -39,15 +39,18 @@ export function flatFilesAnswers(): (question: FilesQuestion) => FilesAnswer {
         return []
       }
       case 'end': {
-        const written = open.map(({ writer }) => writer.finish())
-        open = []
-        return written
+        const written = open.map(async ({ writer }) => await writer.finish())
+        // None may still be ending when the failure of one is told.
+        await Promise.allSettled(written)
+        const files = await Promise.all(written)
+        open.splice(0)
+        return files
       }
     }
   }
-  return (question) => {
+  return async (question) => {
     try {
-      return { is: 'done', files: write(question) }
+      return { is: 'done', files: await write(question) }
     } catch (error) {
       for (const { writer } of open.splice(0)) writer.abandon()
       const { message, code } = error as NodeJS.ErrnoException

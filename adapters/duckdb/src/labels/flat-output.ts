@@ -271,7 +271,7 @@ interface Writer {
 
 function writerInPlace(): Writer {
   const answer = flatFilesAnswers()
-  return Object.assign(async (question: FilesQuestion) => filesOf(answer(question)), {
+  return Object.assign(async (question: FilesQuestion) => filesOf(await answer(question)), {
     close: async () => undefined,
   })
 }

@@ -5,6 +5,9 @@ import type { FilesQuestion } from './flat-files.ts'
 
 const answer = flatFilesAnswers()
 parentPort!.on('message', (question: FilesQuestion) => {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
-  parentPort!.postMessage(answer(question))
+  // Only the end of a chunk takes more than this turn, and nothing is asked before it is answered.
+  void answer(question).then((answered) => {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+    parentPort!.postMessage(answered)
+  })
 })
