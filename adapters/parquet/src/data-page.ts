@@ -119,6 +119,18 @@ function openSecond(
   return { encoding: data.encoding, count, ...read, bytes, from: 0 }
 }
 
+/** Whether the levels are one run of ones. */
+function isOneRun(bytes: Uint8Array, from: number, to: number, count: number): boolean {
+  let header = 0
+  let at = from
+  for (let shift = 0; at < to && shift <= 21; shift += 7) {
+    const byte = bytes[at++]!
+    header |= (byte & 0x7f) << shift
+    if (byte < 0x80) return (header & 1) === 0 && header >>> 1 >= count && at < to && bytes[at] === 1
+  }
+  return false
+}
+
 /** Nothing where all rows have a value, which is most often said by one run. */
 function readLevels(
   path: string,
@@ -128,6 +140,7 @@ function readLevels(
   count: number,
   memory: PageMemory,
 ): Pick<PageValues, 'levels' | 'nulls'> {
+  if (isOneRun(bytes, from, to, count)) return { levels: undefined, nulls: 0 }
   const levels = memory.levels(count)
   if (!readHybridRuns(bytes, from, to, 1, count, levels)) throw new DamagedFile(path, 'the levels of a page')
   let present = 0

@@ -35,7 +35,7 @@ type Encode = (present: FlatArray) => Uint8Array
 
 /**
  * Writes a Parquet file of one row group, column by column in their order: PLAIN, not compressed. Nothing of a column that was
- * written has to be kept. Writing is synchronous: it belongs into a thread of its own.
+ * written has to be kept. Writing a column is synchronous: it belongs into a thread of its own.
  */
 export class FlatWriter {
   readonly #plan: FlatFilePlan
