@@ -20,6 +20,7 @@ export async function search(
   await using store = await openProject(await findProject(options))
   const query = words.join(' ')
   const answer = await store.search(query, { limit })
+  for (const note of answer.notes ?? []) terminal.note(terminal.colours.yellow(plainText(note)))
   terminal.answer({ query, ...answer }, () => shownAnswer(query, answer, terminal.colours))
 }
 

@@ -91,6 +91,18 @@ suite('search', () => {
     assert.deepEqual(found('delay nowhere_at_all'), [])
   })
 
+  test('says which filters there are not, and which values a filter never has', () => {
+    const notes = (query: string) => search(index, query, {}).notes
+    const filters = 'there are tag, owner, entity, type, status, project, kind'
+    assert.deepEqual(notes('color:red delay'), [`there is no filter color: ${filters}`])
+    assert.deepEqual(notes('kind:servce type:vector(3) status:Deprecated'), [
+      'kind is never servce: it is one of entity, source, group, on_demand, service, feature',
+    ])
+    assert.match(notes('type:double')![0]!, /^type is never double: /)
+    for (const query of ['hourly:delay_mean', 'daily@2:delay_mean', 'owner:nobody', 'delay', ':'])
+      assert.equal(notes(query), undefined, query)
+  })
+
   for (const [query, expected] of [
     ['tag:pii', ['flights.hourly@1:delay_mean']],
     ['owner:"ops ml" delay', ['flights.daily@2:delay_mean']],

@@ -3,7 +3,7 @@ import type { Definition, Deprecation, GroupDefinition } from '../model/definiti
 import { typeName } from '../model/feature-type.ts'
 import { referenceTo } from './reference.ts'
 import { firstAtOrAfter, lettersOf, type SearchEntry, type SearchIndex } from './search-index.ts'
-import { parseQuery, wordsOf, type SearchFilter, type SearchQuery } from './search-query.ts'
+import { parseQuery, queryNotes, wordsOf, type SearchFilter, type SearchQuery } from './search-query.ts'
 
 /** One thing found. */
 export interface SearchResult {
@@ -29,6 +29,8 @@ export interface SearchAnswer {
   readonly results: readonly SearchResult[]
   /** How many there are in all. */
   readonly total: number
+  /** What of the query cannot be meant so, where there is such: filters that there are not, values that they never have. */
+  readonly notes?: readonly string[]
 }
 
 /** How many results are answered where nobody says. */
@@ -63,9 +65,11 @@ export function search(
   const { limit = RESULTS } = options
   const exact = rank(index, query, false, limit)
   const found = exact.total >= limit || query.words.length === 0 ? exact : rank(index, query, true, limit)
+  const notes = queryNotes(query, (name) => index.terms[firstAtOrAfter(index.terms, name)] === name)
   return {
     results: found.best.map(({ entry }) => resultOf(entry, why(entry, query))),
     total: found.total,
+    ...(notes.length > 0 && { notes }),
   }
 }
 

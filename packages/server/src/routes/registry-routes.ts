@@ -44,6 +44,11 @@ export const registryRoutes: RouteModule = (server, { store }) => {
                 description: 'The best first.',
               },
               total: { type: 'integer', minimum: 0, description: 'How many there are in all.' },
+              notes: {
+                type: 'array',
+                items: { type: 'string' },
+                description: 'What of the query cannot be meant so: filters and values that there are not.',
+              },
             },
           },
         },
