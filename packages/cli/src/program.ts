@@ -217,8 +217,9 @@ function addRows(program: Command, add: Add): void {
     program,
     {
       usage: 'push <group> [file]',
-      summary: 'append rows: one JSON object a line, from a file, or - for stdin',
-      more: 'Each row has its keys, event_timestamp (RFC 3339, or microseconds since 1970) and every feature; or its keys, event_timestamp and "_deleted": true. Rows go in batches of up to 10,000; a batch is appended whole or not at all.',
+      summary:
+        'append rows: one JSON object a line, from a file, or - for stdin; or a file of CSV or Parquet',
+      more: 'Each row has its keys, event_timestamp (RFC 3339, or microseconds since 1970) and every feature; or its keys, event_timestamp and "_deleted": true. Rows go in batches of up to 10,000; a batch is appended whole or not at all. A file named *.csv or *.parquet is one batch with these columns; rows of it that do not fit go to the quarantine.',
       options: [
         new Option('--row <json>', 'a row, instead of a file; may be repeated').argParser(collect),
         new Option(
@@ -233,6 +234,7 @@ function addRows(program: Command, add: Add): void {
       examples: [
         `asof push airport_delays --row '{"airport": "LAX", "event_timestamp": "2001-07-01T12:00:00Z", "flights": 80, "delay_mean": 4.5, "late_share": 0.1}'`,
         'asof push airport_delays rows.jsonl --producer nightly --from-sequence 1',
+        'asof push airport_delays rows.parquet',
       ],
     },
     async () => (await import('./commands/push.ts')).push,

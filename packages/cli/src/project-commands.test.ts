@@ -1,6 +1,6 @@
 // Commands that work on a project, run in one process against a store of their own, as people and as programs see them.
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, beforeEach, test } from 'node:test'
@@ -204,4 +204,37 @@ test('a name that there is not is answered with those that may have been meant',
   await assert.rejects(asof('train', 'delay', ...train), similar('service_not_found', 'delay_model'))
   await assert.rejects(asof('push', 'order', '--row', '{}'), similar('group_not_found', 'orders'))
   await assert.rejects(asof('push', 'orders@2', '--row', '{}'), similar('group_not_found', 'orders@1'))
+})
+
+test('push takes a file of CSV as one batch, also from elsewhere, and says what did not fit', async () => {
+  const pushed = { compute: { from: 'push' } }
+  await defined(group('a', pushed))
+  await asof('apply')
+  const file = join(root, 'rows.CSV')
+  await writeFile(file, `user,event_timestamp,n\nann,${ROW.at},3\nbob,${ROW.at},much\n`)
+  const named = ['--producer', 'nightly', '--from-sequence', '1']
+  assert.equal(
+    (await asof('push', 'a', file, ...named)).stdout,
+    '1 row appended to a; refused: 1 row invalid_value, see `asof quarantine list`\n',
+  )
+  assert.match((await asof('push', 'a', file, ...named)).stdout, /had been appended to a before/)
+  await write('more.csv', `user,event_timestamp,n\ncid,${ROW.at},4\n`)
+  const more = JSON.parse((await asof('push', 'a', join(folder, 'more.csv'), '--json')).stdout) as object
+  assert.deepEqual(
+    { ...more, position: 0, at: '' },
+    {
+      group: 'a',
+      duplicate: false,
+      accepted: 1,
+      quarantined: 0,
+      rejected: 0,
+      unchanged: 0,
+      reasons: {},
+      position: 0,
+      at: '',
+    },
+  )
+  assert.match((await asof('status')).stdout, /\na@1 +active +2 /)
+  await assert.rejects(asof('push', 'a', join(root, 'none.parquet')), { code: 'file_not_found' })
+  assert.deepEqual(await readdir(join(folder, '.asof', 'temp')), [], 'the copy is gone')
 })

@@ -16,6 +16,7 @@ import { noteUnapplied } from '../note-unapplied.ts'
 import { jsonLines, type JsonLinesBatch } from '../json-lines.ts'
 import { restated, textOf } from '../restated-error.ts'
 import type { Terminal } from '../terminal.ts'
+import { batchFormat, pushFile } from './push-file.ts'
 
 /** What became of all batches of a push. */
 interface PushSum {
@@ -47,7 +48,10 @@ export async function push(
 ): Promise<void> {
   const { row: given = [], producer } = options
   if ((file === undefined) === (given.length === 0)) {
-    throw invalid('invalid_argument', 'give a file of JSON lines, or - for stdin, or --row: one of them')
+    throw invalid(
+      'invalid_argument',
+      'give a file (JSON lines, *.csv, *.parquet), or - for stdin, or --row: one of them',
+    )
   }
   if ((producer === undefined) !== (options.fromSequence === undefined)) {
     throw invalid(
@@ -56,8 +60,15 @@ export async function push(
     )
   }
   const first = wholeArgument(options.fromSequence ?? '0', '--from-sequence', 0)
-  await using store = await openProject(await findProject(options))
+  const found = await findProject(options)
+  await using store = await openProject(found)
   await noteUnapplied(terminal, store)
+  const format = batchFormat(file)
+  if (file !== undefined && format !== undefined) {
+    const named = producer === undefined ? undefined : { producer, sequence: first }
+    await pushFile(terminal, store, found, { group, file, format }, named)
+    return
+  }
   const plan = await store.groupPlan(group)
   const sum: PushSum = {
     group,
