@@ -238,3 +238,37 @@ test('push takes a file of CSV as one batch, also from elsewhere, and says what 
   await assert.rejects(asof('push', 'a', join(root, 'none.parquet')), { code: 'file_not_found' })
   assert.deepEqual(await readdir(join(folder, '.asof', 'temp')), [], 'the copy is gone')
 })
+
+test('retry reads a row of a source as the source declares it: its zone, its unit, its names', async () => {
+  const named = { key: { user: 'person' } }
+  const created = { column: 'known' }
+  const known = '2024-01-01T00:00:00Z'
+  await defined(
+    source('a', { eventTime: { column: 'at', zone: 'Europe/Vienna' }, created }),
+    group('a', named),
+    source('b', { eventTime: { column: 'ms', unit: 'ms' }, created }),
+    group('b', named),
+    {
+      kind: 'service',
+      name: 'model',
+      features: [{ name: 'n', group: 'a', feature: 'n', keys: { user: 'user' } }],
+    },
+  )
+  // Ahead of its time, and mended by waiting: the row itself fits.
+  const soon = Date.now() + 302_900
+  const vienna = new Date(soon).toLocaleString('sv-SE', { timeZone: 'Europe/Vienna' })
+  await write('a.jsonl', [{ person: 'ann', at: vienna, known, n: 3, more: 1 }])
+  await write('b.jsonl', [{ person: 'ann', ms: soon, known, n: 3 }])
+  await asof('apply')
+  await asof('materialize')
+  const list = JSON.parse((await asof('quarantine', 'list', '--json')).stdout) as {
+    rows: { reason: string }[]
+  }
+  assert.deepEqual(
+    list.rows.map(({ reason }) => reason),
+    ['future', 'future'],
+  )
+  await new Promise((go) => setTimeout(go, Math.max(0, soon - 300_000 + 50 - Date.now())))
+  assert.match((await asof('quarantine', 'retry', '--all')).stdout, /^2 accepted, 0 refused/)
+  assert.equal((await asof('quarantine', 'list')).stdout, 'nothing is in quarantine\n')
+})

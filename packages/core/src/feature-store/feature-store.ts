@@ -18,9 +18,10 @@ import { countSuperseded, pushRows, type PushName, type PushOptions } from '../i
 import type { PushResult, PushRow } from '../ingest/push.ts'
 import { pushBatch, type PushBatchResult, type PushedBatch } from '../ingest/push-batch.ts'
 import { Quarantine, type QuarantinedRow } from '../ingest/quarantine.ts'
+import { retriedRow } from '../ingest/retried-row.ts'
 import { SINK_SETTINGS, Sinks, type SinkSettings } from '../ingest/sinks.ts'
 import type { SourceAccess } from '../ingest/source-relation.ts'
-import type { Definition } from '../model/definition.ts'
+import type { Definition, SourceDefinition } from '../model/definition.ts'
 import type { FeatureService, KeysOf, RequestOf, VectorOf } from '../model/feature-service.ts'
 import type { Project } from '../model/project.ts'
 import type { NaiveValue } from '../point-in-time/visible.ts'
@@ -379,7 +380,8 @@ export class FeatureStore extends RegistryDesk implements AsyncDisposable {
     let accepted = 0
     for (const row of rows) {
       try {
-        const values = JSON.parse(row.row) as PushRow
+        const plan = await this.#catalog.group(row.group)
+        const values = retriedRow(plan, await this.#sourceOf(plan), JSON.parse(row.row) as PushRow)
         const name = (): PushName => ({ producer: `quarantine:${row.group}:${row.id}`, sequence: 1 })
         const result = await this.#push(row.group, [values], name, { json: true })
         if (result.quarantined > 0) continue
@@ -457,9 +459,13 @@ export class FeatureStore extends RegistryDesk implements AsyncDisposable {
 
   /** Whether a group's source says that rows from the future are held, however far ahead. */
   async #holds(plan: GroupPlan): Promise<boolean> {
-    const { compute } = plan.group.definition
-    if (compute.from !== 'source') return false
-    return (await this.snapshot()).sources.get(compute.source)?.future === 'hold'
+    return (await this.#sourceOf(plan))?.future === 'hold'
+  }
+
+  /** The source whose rows are the group's, where there is such. */
+  async #sourceOf({ group }: GroupPlan): Promise<SourceDefinition | undefined> {
+    const { compute } = group.definition
+    return compute.from === 'source' ? (await this.snapshot()).sources.get(compute.source) : undefined
   }
 
   /** What questions about the registry are answered from. */
