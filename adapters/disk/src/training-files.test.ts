@@ -84,3 +84,23 @@ test('what is discarded leaves nothing behind', async () => {
     assert.deepEqual(await readdir(folder), [])
   })
 })
+
+test('of several builds that are finished at once for one place, one is there', async () => {
+  await inFolder(async (folder) => {
+    const files = diskTrainingFiles()
+    for (let round = 0; round < 40; round++) {
+      const set = join(folder, `set-${round}`)
+      const building = await Promise.all(Array.from({ length: 4 }, async () => await files.begin(set)))
+      for (const [n, place] of building.entries()) await files.writeText(join(place, 'a.txt'), String(n))
+      const finished = await Promise.allSettled(building.map(async (place) => await files.finish(place, set)))
+      const there = finished.findIndex(({ status }) => status === 'fulfilled')
+      assert.equal(finished.filter(({ status }) => status === 'fulfilled').length, 1)
+      for (const each of finished) {
+        if (each.status === 'rejected') {
+          assert.equal((each.reason as { readonly code: string }).code, 'output_exists')
+        }
+      }
+      assert.equal(await files.readText(join(set, 'a.txt')), String(there))
+    }
+  })
+})

@@ -33,14 +33,16 @@ export function diskTrainingFiles(): TrainingFiles {
       await Promise.all(entries.map(async (entry) => await sync(join(entry.parentPath, entry.name))))
       await sync(building)
       // Someone else may have put something there since the beginning.
-      await checkPlace(folder, replacing.delete(building))
-      // A folder that is not empty cannot be renamed over: what is there steps aside first.
-      const aside = `${building}.old`
-      const replaces = await exists(folder)
-      if (replaces) await rename(folder, aside)
-      await rename(building, folder)
+      const overwrite = replacing.delete(building)
+      await checkPlace(folder, overwrite)
+      // A folder that is not empty cannot be renamed over: what may be replaced steps aside first, and nothing else does.
+      const aside = overwrite && (await exists(folder)) ? `${building}.old` : undefined
+      if (aside !== undefined) await rename(folder, aside)
+      await rename(building, folder).catch((cause: unknown) => {
+        throw isOccupied(cause) ? outputExists(folder) : cause
+      })
       await sync(dirname(folder))
-      if (replaces) await rm(aside, { recursive: true, force: true })
+      if (aside !== undefined) await rm(aside, { recursive: true, force: true })
     },
 
     async discard(building) {
@@ -82,13 +84,20 @@ async function checkPlace(folder: string, overwrite: boolean): Promise<void> {
   const there = await entriesOf(folder)
   if (there !== undefined && (there.length === 0 || (overwrite && there.includes(MANIFEST_FILE)))) return
   if (there === undefined && !(await exists(folder))) return
-  if (!overwrite) {
-    const text = 'something is there already: remove it, or overwrite it'
-    throw conflict('output_exists', text, { folder })
-  }
+  if (!overwrite) throw outputExists(folder)
   const text =
     'what is there is no training set, so it is not overwritten: choose another folder, or remove it'
   throw conflict('output_not_a_set', text, { folder })
+}
+
+function outputExists(folder: string): AsofError {
+  return conflict('output_exists', 'something is there already: remove it, or overwrite it', { folder })
+}
+
+/** Whether a rename met something at its place; an empty folder is none on most systems. */
+function isOccupied(error: unknown): boolean {
+  const codes = ['ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'EPERM']
+  return codes.includes(String((error as NodeJS.ErrnoException).code))
 }
 
 /** Names of a folder's entries; undefined where there is no folder. */
