@@ -64,7 +64,7 @@ export async function lookUp(
   let at = options.at === undefined ? parts.log.now() : await decisionTime(parts, options.at)
   const slotCount = plan.slots.length
   const reads = readsOf(plan, keys)
-  const reading = readAll(parts, reads.requests)
+  const reading = reads.requests.length === 0 ? Promise.resolve([]) : readAll(parts, reads.requests)
   const { deadline } = options
   const stored = deadline === undefined ? await reading : await withDeadline(parts, deadline, reading)
   if (options.at === undefined) at = raiseNow(parts, plan, reads.places, stored, at)
