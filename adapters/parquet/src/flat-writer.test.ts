@@ -98,11 +98,12 @@ test('what is written is read back, by DuckDB, by hyparquet and by this reader',
   const folder = await mkdtemp(join(tmpdir(), 'asof-flat-'))
   const instance = await DuckDBInstance.create(':memory:')
   const connection = await instance.connect()
+  let cases = 0
   try {
     await fc.assert(
       fc.asyncProperty(fileArb, async ({ rows, rest, columns }) => {
-        const path = join(folder, 'written.parquet')
-        await rm(path, { force: true })
+        // A name of its own: DuckDB remembers what a file held, by its name and the second in which it was written.
+        const path = join(folder, `written-${cases++}.parquet`)
         const fields = columns.map(({ type }, index) => ({ name: `c${index}`, type }))
         const writer = new FlatWriter({
           path,

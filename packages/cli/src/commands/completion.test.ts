@@ -51,7 +51,7 @@ async function candidates(...words: string[]): Promise<string> {
 test('commands, options, their choices and names of the project are completed', async () => {
   const at = ['--project', folder]
   assert.equal(await candidates('mat'), 'materialize')
-  assert.equal(await candidates('quarantine', ''), 'list show retry help')
+  assert.equal(await candidates('quarantine', ''), 'list show retry drop help')
   assert.equal(await candidates('quarantine', 'list', '--li'), '--limit')
   assert.equal(await candidates('train', 'fraud_model', '--format', ''), 'parquet csv delta')
   assert.equal(await candidates('train', 'fraud_model', '--labels', 'da'), '(files)')

@@ -1,13 +1,6 @@
 import { durationMicros, type GroupDefinition, type Instant } from '@asof/core'
 
-/**
- * The next run instant of a scheduled group after `now`; undefined for a group without a schedule.
- *
- * @example
- * ```ts
- * nextRun({ ...group, schedule: { every: '1h', delay: '5m', runtime: '0s', lookback: '1d' } }, now) // five past the next hour
- * ```
- */
+/** The next run instant of a scheduled group after `now`; undefined for a group without a schedule. */
 export function nextRun({ schedule }: Pick<GroupDefinition, 'schedule'>, now: Instant): Instant | undefined {
   if (schedule === undefined) return undefined
   const [every, delay] = [durationMicros(schedule.every), durationMicros(schedule.delay)]

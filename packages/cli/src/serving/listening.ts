@@ -4,14 +4,7 @@ import { join } from 'node:path'
 
 const LISTEN = '0A'
 
-/**
- * The addresses on which a process listens, as `address:port`; undefined where the kernel does not tell.
- *
- * @example
- * ```ts
- * await listeningOf(process.pid) // ['127.0.0.1:8700']
- * ```
- */
+/** The addresses on which a process listens, as `address:port`; undefined where the kernel does not tell. */
 export async function listeningOf(pid: number): Promise<string[] | undefined> {
   const folder = `/proc/${pid}/fd`
   const open = await readdir(folder).catch(() => undefined)

@@ -28,9 +28,8 @@ export interface LawArbitraries {
  * that differ
  * @example
  * ```ts
- * test('my aggregation is one', () => {
- *   checkAggregationLaws(geometricMean, { value: fc.option(fc.double({ min: 0, noNaN: true })) })
- * })
+ * import * as fc from 'fast-check'
+ * checkAggregationLaws(sumOf({ kind: 'float64' }), { value: fc.option(fc.double()) })
  * ```
  */
 export function checkAggregationLaws<State>(
