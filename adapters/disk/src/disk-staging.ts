@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { invalid, type Staging } from '@asof/core'
 
-const NAME = /^[0-9a-f-]{36}\.parquet$/
+/** A staged file, or one that is being written: of a process that died in between it stays, until it is old. */
+const NAME = /^[0-9a-f-]{36}\.parquet(\.writing)?$/
 
 /**
  * Staged files in one folder of a local disk.
