@@ -137,7 +137,7 @@ test('what is refused in process is refused over HTTP, with the same words', asy
     async (store) => await store.get(outing, PLACE, { request: any({ nope: 1 }) }),
     async (store) => await store.get(outing, PLACE, { request: any({ scheduled: 1.5 }) }),
     async (store) => await store.get(outing, PLACE, { request: any({ weights: [1] }) }),
-    async (store) => await store.get(outing, PLACE, { at: any(Date.now()) }),
+    async (store) => await store.get(outing, PLACE, { at: any(now / 1_000) }),
     async (store) => await store.get(outing, PLACE, { at: any(now + 0.5) }),
     async (store) => await store.get(outing, PLACE, { asOf: any(Number.NaN) }),
     async (store) => await store.get(outing, PLACE, { at: any(1e300) }),
