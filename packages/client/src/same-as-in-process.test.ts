@@ -155,7 +155,7 @@ test('what is refused in process is refused over HTTP, with the same words', asy
     async (store) => await store.push(places, [{ ...row, visits: 1.5 }]),
     async (store) => await store.push(places, [{ ...row, unknown: 1 }]),
     async (store) => await store.push(places, [{ ...row, name: null }]),
-    async (store) => await store.push(places, [{ ...row, event_timestamp: Date.now() }]),
+    async (store) => await store.push(places, [{ ...row, event_timestamp: now / 1_000 }]),
     async (store) => await store.push(places, [{ ...row, event_timestamp: '2024-02-30T00:00:00Z' }]),
     async (store) => await store.push(places, [{ ...row, _deleted: true }]),
     async (store) => await store.push(places, [row], { producer: 'asof:x', sequence: 1 }),
