@@ -40,7 +40,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     '@asof/disk',
     '@asof/duckdb',
     '@asof/lmdb',
-    '@asof/parquet',
   ],
 }
 
